@@ -1,0 +1,74 @@
+# Everything that is done with this repository. `make run` and `make test` need
+# nothing else to be done first.
+
+GO ?= go
+LINT_VERSION = v2.15.0
+GOFUMPT_VERSION = v0.9.2
+
+# Debian packages: for the example site, and for the tests beside these.
+RUN_PACKAGES = perl git gitweb chiark-scripts libio-fdpass-perl libhtml-mason-perl libcgi-pm-perl
+TEST_PACKAGES = $(RUN_PACKAGES) gcc libc6-dev chiark-utils-bin libnettle8 libuv1 python3 ruby util-linux procps
+
+.PHONY: run reload test check build lint fuzz golden bench cover clean
+
+# Serves the example site.
+run: packages-run build
+	examples/run.sh ./caddy
+
+# Reloads the configuration of the site that `make run` serves.
+reload:
+	set -a && . .run/env && ./caddy reload --force --config examples/Caddyfile --adapter caddyfile --address "$$ADMIN"
+
+# Runs everything: lint, the fuzzers for a moment, then all tests with the race
+# detector.
+test: packages-test lint
+	$(MAKE) fuzz FUZZTIME=20000x
+	$(GO) test -race -timeout 15m ./...
+
+# What to run before a commit.
+check: lint
+	$(GO) test -race -short ./...
+
+build:
+	$(GO) build -o caddy ./cmd/caddy
+
+lint:
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./prefork ./pool ./cgi
+	GOOS=freebsd $(GO) vet ./prefork ./pool ./cgi
+	GOOS=windows $(GO) vet ./prefork ./pool ./cgi
+	$(GO) run mvdan.cc/gofumpt@$(GOFUMPT_VERSION) -l . | (! grep .)
+	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) run
+
+# Runs each fuzzer for FUZZTIME: so many inputs, or a time such as 10m. (A time that
+# is over while inputs are under way fails now and then: go.dev/issue/75804.)
+FUZZTIME ?= 1000000x
+fuzz:
+	@for package in ./cgi ./prefork; do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target" && \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+# Writes the expected JSON of tests/adapt anew; review the difference.
+golden:
+	$(GO) test ./tests/adapt -update
+
+# Benchmarks of the parts, in the form that benchstat reads.
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem -count 5 ./pool ./prefork ./cgi ./tests/bench
+
+cover:
+	$(GO) test -coverprofile .run/cover.out -coverpkg ./prefork,./pool,./cgi,./caddymod ./... && $(GO) tool cover -func .run/cover.out
+
+clean:
+	rm -rf caddy .run
+
+packages-run:
+	./install-packages.sh $(RUN_PACKAGES)
+
+packages-test:
+	./install-packages.sh $(TEST_PACKAGES)
+
+.PHONY: packages-run packages-test
