@@ -1,0 +1,139 @@
+package prefork
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A call is one execution under protocol v1: a monitor, and the executor that is
+// its child.
+type call struct {
+	*greeted
+	interrupted atomic.Bool
+
+	mu       sync.Mutex // guards what follows
+	executor *peer      // once known
+	ended    bool
+}
+
+// start sends the request, and takes ownership of m. When it fails with ErrGone
+// the monitor was dead before it had the whole request, so no executor ran.
+func (m *greeted) start(ctx context.Context, req Request, message []byte) (Call, error) {
+	err := m.send(ctx, req, message)
+	if err == nil {
+		return &call{greeted: m}, nil
+	}
+	m.close()
+	if ctx.Err() == nil && isHangUp(err) {
+		return nil, ErrGone
+	}
+	return nil, fmt.Errorf("cannot send the request to the monitor: %w", err)
+}
+
+func (m *greeted) send(ctx context.Context, req Request, message []byte) error {
+	defer abortWhenDone(ctx, m.conn)()
+	stdin, err := orNull(req.Stdin)
+	if err != nil {
+		return err
+	}
+	if _, err = m.conn.Write([]byte{0}); err != nil {
+		return err
+	}
+	for _, f := range []*os.File{stdin, req.Stdout, req.Stderr} {
+		if err = m.sendFile(f); err != nil {
+			return err
+		}
+	}
+	_, err = m.conn.Write(message)
+	return err
+}
+
+// sendFile sends one descriptor with one byte.
+func (m *greeted) sendFile(f *os.File) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var errSend error
+	// The descriptor stays open while Control runs.
+	err = raw.Control(func(fd uintptr) {
+		_, _, errSend = m.conn.WriteMsgUnix([]byte{0}, unix.UnixRights(int(fd)), nil)
+	})
+	return errors.Join(err, errSend)
+}
+
+// PID implements [Call].
+func (c *call) PID() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.executor == nil && !c.ended {
+		if executor, err := newPeer(onlyChild(c.peer.pid)); err == nil {
+			c.executor = executor
+			go c.attend(executor) // until it has ended, or the call has
+		}
+	}
+	if c.executor != nil {
+		return c.executor.pid
+	}
+	return c.peer.pid
+}
+
+// attend tells the monitor that the executor has ended. It knows by itself from
+// a pipe, unless a process that the executor has forked holds that pipe too.
+func (c *call) attend(executor *peer) {
+	executor.wait()
+	_ = c.conn.CloseWrite()
+}
+
+// Interrupt implements [Call]. The monitor sees end-of-file, sends SIGINT to its
+// process group, and reports the status on the half that stays open.
+func (c *call) Interrupt() {
+	c.interrupted.Store(true)
+	_ = c.conn.CloseWrite()
+}
+
+// Kill implements [Call]. The monitor is in the group that it leads, so the
+// status is lost; Wait sees end-of-file.
+func (c *call) Kill() {
+	c.interrupted.Store(true)
+	c.peer.signalGroup(syscall.SIGKILL)
+}
+
+// Wait implements [Call].
+//
+// The monitor takes the closing of a pipe for the executor's end and then sends
+// SIGINT. Perl closes its files before it exits, so an executor that ends by
+// itself is hit on its way out, and "killed by SIGINT" is what most calls report.
+// Whatever it was about to return cannot be known; that it ended by itself can.
+func (c *call) Wait() Status {
+	status := readStatus(c.conn)
+	if status.Lost || c.interrupted.Load() {
+		// Nobody waits for what is left of the group any more.
+		c.peer.signalGroup(syscall.SIGKILL)
+	}
+	if status.Signal == int(syscall.SIGINT) && !c.interrupted.Load() {
+		status = Status{}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	if c.executor != nil {
+		c.executor.close()
+	}
+	c.close()
+	return status
+}
+
+// isHangUp reports whether err means that the other side is gone.
+func isHangUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+}

@@ -1,0 +1,72 @@
+package prefork
+
+import (
+	"context"
+	"sync"
+	"syscall"
+)
+
+// cold is a script that is executed anew for each call. It holds no process
+// while no call runs.
+type cold struct {
+	cmd   Command
+	note  string
+	guard *guard
+
+	stop   sync.Once
+	exited chan struct{}
+}
+
+func newCold(cmd Command, note string, g *guard) *cold {
+	g.hold()
+	return &cold{cmd: cmd, note: note, guard: g, exited: make(chan struct{})}
+}
+
+// Info implements [Process].
+func (c *cold) Info() Info { return Info{Mode: Cold, Note: c.note} }
+
+// Call implements [Process]: it executes the script.
+func (c *cold) Call(_ context.Context, req Request) (Call, error) {
+	select {
+	case <-c.exited:
+		return nil, ErrGone
+	default:
+	}
+	child, err := c.cmd.start(req.Args, func(program string, argv []string) (*child, error) {
+		return spawnFiles(program, argv, c.cmd.dir(), req.Env, req.Stdin, req.Stdout, req.Stderr)
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.guard.cover(child)
+	return &coldCall{child}, nil
+}
+
+// Stop implements [Process]. There is nothing to end but our readiness.
+func (c *cold) Stop() {
+	c.stop.Do(func() {
+		close(c.exited)
+		c.guard.release()
+	})
+}
+
+// Kill implements [Process].
+func (c *cold) Kill() { c.Stop() }
+
+// Exited implements [Process].
+func (c *cold) Exited() <-chan struct{} { return c.exited }
+
+// A coldCall is one exec of a script.
+type coldCall struct{ child *child }
+
+// PID implements [Call].
+func (c *coldCall) PID() int { return c.child.pid }
+
+// Interrupt implements [Call].
+func (c *coldCall) Interrupt() { c.child.doom(syscall.SIGTERM) }
+
+// Kill implements [Call].
+func (c *coldCall) Kill() { c.child.doom(syscall.SIGKILL) }
+
+// Wait implements [Call].
+func (c *coldCall) Wait() Status { return c.child.wait() }

@@ -1,0 +1,82 @@
+package prefork
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A peer is a process that is not our child: the server or a monitor of a v1
+// script. We know it by a pidfd, taken while it was waiting for us, so a number
+// that is used again is never signalled by mistake.
+type peer struct {
+	pid   int
+	pidfd *os.File // readable when the process has ended
+}
+
+// newPeer takes hold of pid, which must be alive now.
+func newPeer(pid int) (*peer, error) {
+	fd, err := unix.PidfdOpen(pid, 0) // 0 is no process's, and refused
+	if err != nil {
+		return nil, err
+	}
+	return &peer{pid: pid, pidfd: ourEnd(fd, "pidfd")}, nil
+}
+
+// close lets go; the process goes on. Signals after it do nothing.
+func (p *peer) close() { _ = p.pidfd.Close() }
+
+// wait returns when the process has ended, or after close.
+func (p *peer) wait() {
+	conn, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Read(func(fd uintptr) bool {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) //nolint:gosec // descriptors are small
+		return n > 0 && err == nil
+	})
+}
+
+// signal sends sig to the process.
+func (p *peer) signal(sig syscall.Signal) {
+	p.control(func(fd int) { _ = unix.PidfdSendSignal(fd, sig, nil, 0) })
+}
+
+// signalGroup sends sig to the process group that the process leads, or led: a
+// group keeps its number while anybody is in it. Linux before 6.9 cannot do
+// that by pidfd; there the number is used, which only a wrap-around of all
+// process numbers within one call could make somebody else's.
+func (p *peer) signalGroup(sig syscall.Signal) {
+	p.control(func(fd int) {
+		err := unix.PidfdSendSignal(fd, sig, nil, unix.PIDFD_SIGNAL_PROCESS_GROUP)
+		if errors.Is(err, unix.EINVAL) {
+			_ = syscall.Kill(-p.pid, sig)
+		}
+	})
+}
+
+func (p *peer) control(f func(fd int)) {
+	if conn, err := p.pidfd.SyscallConn(); err == nil {
+		_ = conn.Control(func(fd uintptr) { f(int(fd)) })
+	}
+}
+
+// onlyChild returns the process number of a process's child; 0 if it has none.
+func onlyChild(pid int) int {
+	number := strconv.Itoa(pid)
+	text, err := os.ReadFile("/proc/" + number + "/task/" + number + "/children")
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	child, err := strconv.Atoi(first)
+	if err != nil {
+		return 0
+	}
+	return child
+}

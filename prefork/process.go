@@ -1,0 +1,95 @@
+package prefork
+
+import (
+	"context"
+	"os"
+)
+
+// A Launcher starts processes. It is the seam between the pool and the
+// operating system: tests give the pool a fake one.
+type Launcher interface {
+	// Launch starts cmd and returns when it is ready for calls, has failed, or
+	// ctx is done; then whatever was started is killed. The process outlives ctx.
+	//
+	// output is called with each line that the script writes to setup's stderr
+	// after setup, or during a setup that succeeds; what a failing setup writes
+	// is in the [SetupError] instead. It must not block for long.
+	Launch(ctx context.Context, cmd Command, output func(line string)) (Process, error)
+}
+
+// A Process is a script that is ready for calls. Whoever launched it owns it and
+// must call Stop or Kill.
+type Process interface {
+	// Info says what was started.
+	Info() Info
+
+	// Call hands a request to a fresh process. It returns when the request is
+	// with that process, whose end is then Call.Wait. ctx bounds only the
+	// handing over. An error that wraps [ErrGone] means that nothing of the
+	// request was used and another process may be asked.
+	Call(ctx context.Context, req Request) (Call, error)
+
+	// Stop asks the process to end once the calls that run have ended. More
+	// calls are refused.
+	Stop()
+
+	// Kill ends the process now. Calls that run are not touched.
+	Kill()
+
+	// Exited is closed when the process is gone.
+	Exited() <-chan struct{}
+}
+
+// A Call is one execution. Its owner must call Wait exactly once.
+type Call interface {
+	// PID is the executor's process number; under protocol v1 the monitor's,
+	// if the executor had ended before anybody asked. Ask once the executor has
+	// written something: from then on a v1 call sees it end by itself, and does
+	// not depend on what the monitor sees.
+	PID() int
+
+	// Interrupt asks the executor to end: SIGTERM to its process group, SIGINT
+	// under protocol v1.
+	Interrupt()
+
+	// Kill ends the executor and its process group with SIGKILL.
+	Kill()
+
+	// Wait returns the status when the executor has been reaped.
+	Wait() Status
+}
+
+// A Request is what one execution gets of its own. The files stay the caller's,
+// who closes them when Call has returned.
+type Request struct {
+	// Stdin, Stdout and Stderr become descriptors 0, 1 and 2. They must be in
+	// blocking mode; see [NewPipe]. A nil Stdin is /dev/null.
+	Stdin, Stdout, Stderr *os.File
+
+	// Env is the whole environment, as NAME=value.
+	Env []string
+
+	// Args follow the script's name; for a warm script they are what its
+	// argument list becomes.
+	Args []string
+}
+
+// Mode is the way in which a script is served.
+type Mode string
+
+const (
+	// Explicit is warm: the script calls the library at its fork point.
+	Explicit Mode = "explicit"
+	// Cold is one exec per request, as CGI always was.
+	Cold Mode = "cold"
+)
+
+// Warm reports whether start-up is paid once.
+func (m Mode) Warm() bool { return m != Cold }
+
+// Info describes a launched process.
+type Info struct {
+	Mode Mode
+	PID  int    // of the server; 0 for a cold script
+	Note string // what an administrator should know about the choice of mode
+}

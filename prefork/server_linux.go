@@ -1,0 +1,251 @@
+package prefork
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A server is the warm process of a v1 script. Setup was our child, the server
+// is setup's, so we learn of its end by the sentinel and signal it by pidfd.
+type server struct {
+	ends  *ends
+	peer  *peer
+	guard *guard
+	note  string // set before anybody else has the server
+
+	gone   context.Context // done when the server is gone
+	exited context.CancelFunc
+
+	mu      sync.Mutex
+	first   *greeted // call that came with the launch; nil when used
+	stopped bool
+}
+
+// newServer takes ownership of e and first.
+func newServer(e *ends, first *greeted, g *guard) (*server, error) {
+	// The first monitor waits for our first byte, so it is alive, and so is its
+	// session, whose number is the server's process number.
+	pid, err := unix.Getsid(first.peer.pid)
+	if err == nil {
+		var p *peer
+		if p, err = newPeer(pid); err == nil {
+			g.hold()
+			g.watch(pid)
+			s := &server{ends: e, peer: p, guard: g, first: first}
+			s.gone, s.exited = context.WithCancel(context.Background())
+			go s.attend() // until the server is gone
+			return s, nil
+		}
+	}
+	first.close()
+	e.closeOurs()
+	return nil, fmt.Errorf("%w: it ended right after setup: %w", ErrGone, err)
+}
+
+// attend waits for the sentinel, and cleans up after the server.
+func (s *server) attend() {
+	// What setup left running in the background may hold the sentinel too; then
+	// only the pidfd tells. The wait ends before attend does, or by peer.close.
+	go func() {
+		s.peer.wait()
+		_ = s.ends.sentinel.SetReadDeadline(time.Now())
+	}()
+	_, _ = s.ends.sentinel.Read(make([]byte, 1)) // nobody writes
+	s.guard.forget(s.peer.pid)
+	s.mu.Lock()
+	s.stopped = true
+	if s.first != nil {
+		s.first.close()
+		s.first = nil
+	}
+	s.peer.close()
+	s.ends.closeOurs()
+	s.mu.Unlock()
+	s.guard.release()
+	s.exited()
+}
+
+// Info implements [Process].
+func (s *server) Info() Info { return Info{Mode: Explicit, PID: s.peer.pid, Note: s.note} }
+
+// Exited implements [Process].
+func (s *server) Exited() <-chan struct{} { return s.gone.Done() }
+
+// Stop implements [Process]: end-of-file on the leash tells the server to quit.
+// Monitors and executors that run are not in its way.
+func (s *server) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return
+	}
+	s.stopped = true
+	if s.first != nil { // a monitor that waits for a call that will not come
+		s.first.close()
+		s.first = nil
+	}
+	_ = s.ends.leash.Close()
+}
+
+// Kill implements [Process].
+func (s *server) Kill() {
+	s.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone.Err() == nil {
+		s.peer.signal(syscall.SIGKILL)
+	}
+}
+
+// Call implements [Process].
+func (s *server) Call(ctx context.Context, req Request) (Call, error) {
+	message, err := appendMessage(nil, req.Env, req.Args)
+	if err != nil {
+		return nil, err
+	}
+	if first := s.takeFirst(); first != nil {
+		call, errFirst := first.start(ctx, req, message)
+		if !errors.Is(errFirst, ErrGone) {
+			return call, errFirst
+		}
+		// That monitor was killed while it waited; the server may be well.
+	}
+	monitor, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return monitor.start(ctx, req, message)
+}
+
+func (s *server) takeFirst() *greeted {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := s.first
+	s.first = nil
+	return first
+}
+
+// connect has the server fork a monitor and waits for its greeting. At its
+// limit of monitors the server accepts later: then this takes as long as one of
+// the calls that run.
+func (s *server) connect(ctx context.Context) (*greeted, error) {
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// A connection that waits to be accepted is reset with the server, unless
+	// something that setup left running holds the listening socket too.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.gone, cancel)()
+	monitor, err := greet(ctx, conn)
+	if err == nil {
+		return monitor, nil
+	}
+	_ = conn.Close()
+	if s.gone.Err() != nil {
+		return nil, ErrGone
+	}
+	return nil, err
+}
+
+func (s *server) dial(ctx context.Context) (*net.UnixConn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return nil, ErrGone
+	}
+	conn, err := s.ends.rendezvous.dial(ctx)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, ErrGone
+	}
+	return conn, err
+}
+
+// A greeted is a connection to a monitor that has said its greeting and waits
+// for a request.
+type greeted struct {
+	conn *net.UnixConn
+	peer *peer
+}
+
+func (m *greeted) close() {
+	_ = m.conn.Close()
+	m.peer.close()
+}
+
+// greet reads a monitor's greeting. On failure conn stays open, and the caller's.
+func greet(ctx context.Context, conn *net.UnixConn) (*greeted, error) {
+	defer abortWhenDone(ctx, conn)()
+	reader := &credentialReader{conn: conn}
+	err := readGreeting(reader)
+	if err != nil {
+		if ctx.Err() == nil && isHangUp(err) {
+			return nil, ErrGone
+		}
+		return nil, fmt.Errorf("cannot read a monitor's greeting: %w", err)
+	}
+	if reader.pid <= 0 {
+		return nil, errors.New("cannot learn a monitor's process number")
+	}
+	p, err := newPeer(reader.pid)
+	if err != nil {
+		return nil, fmt.Errorf("%w: its monitor was killed: %w", ErrGone, err)
+	}
+	return &greeted{conn: conn, peer: p}, nil
+}
+
+// abortWhenDone ends reads and writes on conn when ctx is done. The function it
+// returns must be called when they are over.
+func abortWhenDone(ctx context.Context, conn *net.UnixConn) (stop func()) {
+	fired := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		_ = conn.SetDeadline(time.Now())
+		close(fired)
+	})
+	return func() {
+		if !cancel() {
+			<-fired
+		}
+		_ = conn.SetDeadline(time.Time{})
+	}
+}
+
+// A credentialReader reads from a socket and keeps the process number of the
+// first sender.
+type credentialReader struct {
+	conn *net.UnixConn
+	pid  int
+}
+
+func (r *credentialReader) Read(p []byte) (int, error) {
+	oob := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
+	n, oobn, _, _, err := r.conn.ReadMsgUnix(p, oob)
+	if err != nil {
+		return n, err
+	}
+	if r.pid == 0 {
+		r.pid = senderPID(oob[:oobn])
+	}
+	return n, nil
+}
+
+func senderPID(oob []byte) int {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return 0
+	}
+	for _, m := range messages {
+		if cred, err := unix.ParseUnixCredentials(&m); err == nil {
+			return int(cred.Pid)
+		}
+	}
+	return 0
+}

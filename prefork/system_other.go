@@ -1,0 +1,34 @@
+//go:build !linux
+
+package prefork
+
+import (
+	"context"
+	"os"
+	"strconv"
+)
+
+// System is a launcher that can launch nothing: see [ErrUnsupported].
+type System struct{}
+
+// NewSystem returns it.
+func NewSystem() *System { return &System{} }
+
+// Check returns [ErrUnsupported].
+func Check() error { return ErrUnsupported }
+
+// Launch implements [Launcher].
+func (*System) Launch(context.Context, Command, func(string)) (Process, error) {
+	return nil, ErrUnsupported
+}
+
+// NewPipe returns [ErrUnsupported].
+func NewPipe() (ours, theirs *os.File, err error) { return nil, nil, ErrUnsupported }
+
+// NewInputPipe returns [ErrUnsupported].
+func NewInputPipe() (ours, theirs *os.File, err error) { return nil, nil, ErrUnsupported }
+
+// ReadReady returns [ErrUnsupported].
+func ReadReady(*os.File, []byte) (int, error) { return 0, ErrUnsupported }
+
+func signalName(n int) string { return "signal " + strconv.Itoa(n) }
