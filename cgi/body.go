@@ -1,0 +1,94 @@
+package cgi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"os"
+)
+
+// ErrBodyTooLarge says that a body without a length is larger than may be
+// spooled.
+var ErrBodyTooLarge = errors.New("the request body is larger than may be spooled")
+
+// memoryLimit is how much of a body without a length is kept in memory.
+const memoryLimit = 64 << 10
+
+// A Body is a request body whose length is known before the script starts, as
+// CONTENT_LENGTH has to be (RFC 3875 section 4.1.2). Its owner must Close it.
+type Body struct {
+	// Length in bytes; negative where the request has no body.
+	Length int64
+	// Reader is where to read it; nil when File is set or Length is not positive.
+	Reader io.Reader
+	// File holds a spooled body, at its beginning, with no name in any folder.
+	File *os.File
+}
+
+// NewBody returns the body of a request. One without a length, as HTTP/1.1 sends
+// in chunks and HTTP/2 at will, is read to its end first: into memory if it is
+// short, else into a temporary file, up to limit bytes.
+//
+// Errors: [ErrBodyTooLarge], or that of reading or writing.
+func NewBody(r *http.Request, limit int64) (*Body, error) {
+	if r.ContentLength >= 0 {
+		if r.ContentLength == 0 && r.Header.Get("Content-Length") == "" {
+			return &Body{Length: -1}, nil
+		}
+		return newBody(r.ContentLength, io.LimitReader(r.Body, r.ContentLength)), nil
+	}
+	limit = min(limit, math.MaxInt64-1)
+	body := io.LimitReader(r.Body, limit+1)
+	start, err := io.ReadAll(io.LimitReader(body, memoryLimit))
+	switch {
+	case err != nil:
+		return nil, err
+	case int64(len(start)) > limit:
+		return nil, ErrBodyTooLarge
+	case len(start) < memoryLimit:
+		return newBody(int64(len(start)), bytes.NewReader(start)), nil
+	}
+	return spool(io.MultiReader(bytes.NewReader(start), body), limit)
+}
+
+// newBody returns a body that is read from reader.
+func newBody(length int64, reader io.Reader) *Body {
+	if length == 0 {
+		reader = nil
+	}
+	return &Body{Length: length, Reader: reader}
+}
+
+// spool writes a body to a file without a name.
+func spool(body io.Reader, limit int64) (_ *Body, err error) {
+	file, err := unnamedFile()
+	if err != nil {
+		return nil, fmt.Errorf("cannot spool the request body: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = file.Close()
+		}
+	}()
+	n, err := io.Copy(file, body)
+	if err != nil {
+		return nil, err
+	}
+	if n > limit {
+		return nil, ErrBodyTooLarge
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return &Body{Length: n, File: file}, nil
+}
+
+// Close gives back what holds the body.
+func (b *Body) Close() {
+	if b.File != nil {
+		_ = b.File.Close()
+	}
+}
