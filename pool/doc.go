@@ -1,0 +1,55 @@
+// Package pool decides which process serves a request, and how long processes
+// live. It knows many scripts and no HTTP.
+//
+//	request ──▶ Registry.Acquire ──▶ Pool ──▶ Lease ──▶ Lease.Call ──▶ prefork.Process
+//	             one per program      one per   one per    hands over,     the seam: tests
+//	                                  ident     request    retries         put a fake here
+//
+// A [Registry] holds all pools of the program. Each loaded configuration is a
+// [Generation]: it enters when it starts and leaves when it is cleaned up, and
+// what two generations both want stays as it is. A [Pool] belongs to one
+// [Ident] and is owned by one goroutine, its run loop; everybody else sends it
+// messages. A [Lease] is one request's right to make one call.
+//
+// # States of a server
+//
+// The table in state.go is the law; a test compares it with this picture.
+//
+//	spawning -> ready exiting gone
+//	ready    -> draining exiting gone
+//	draining -> exiting gone
+//	exiting  -> gone
+//
+//	spawning  setup runs; at most one per pool
+//	ready     takes new leases, if it is the pool's current server
+//	draining  finishes its leases, takes no new ones
+//	exiting   asked to end; killed when the grace period is over
+//	gone      its end has been seen
+//
+// # A request's way through a pool
+//
+//	arrives ──▶ queued ──▶ starved ──▶ granted ──▶ returned
+//	            no slot    has a slot, has a       the executor is reaped
+//	                       no server   server
+//
+// At most MaxConcurrent requests are starved or granted; at most QueueSize are
+// queued, first come first served, each for at most QueueWait.
+//
+// # Freshness
+//
+// Every request compares the script's sources with their signatures as they were
+// before the current setup began. A file system event only makes the pool look
+// earlier, so that nothing stale is kept while nobody asks; no answer depends on
+// it. See docs/adr/0002-freshness-is-decided-at-the-door.md.
+//
+// # Promises
+//
+// Acquire returns when a server is there, the context is done, or a limit is
+// reached. No more executors run than the limit says, because a lease returns
+// when its executor has been reaped and not before. One setup runs at a time for
+// a pool, whoever waits for it. An idle pool ends altogether: its processes, its
+// watches and its goroutine. The only timer of a pool is the one deadline that
+// it waits for.
+//
+// The API carries no promise of stability before v1.0.0.
+package pool

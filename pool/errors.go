@@ -1,0 +1,29 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrQueueFull says that as many requests wait already as may.
+var ErrQueueFull = errors.New("the queue is full")
+
+// ErrQueueTimeout says that no executor was free within the time that a request
+// may wait.
+var ErrQueueTimeout = errors.New("no executor was free in time")
+
+// ErrClosed says that the registry is closing for good.
+var ErrClosed = errors.New("the server is shutting down")
+
+// A BackoffError says that setup has failed, and is not tried again yet.
+type BackoffError struct {
+	RetryIn time.Duration // after this it will be
+	Err     error         // why it failed
+}
+
+func (e *BackoffError) Error() string {
+	return fmt.Sprintf("not tried again for %v after: %v", e.RetryIn.Round(time.Millisecond), e.Err)
+}
+
+func (e *BackoffError) Unwrap() error { return e.Err }

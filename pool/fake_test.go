@@ -1,0 +1,138 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// A fake is a launcher of processes that are nothing but channels.
+type fake struct {
+	mu       sync.Mutex
+	launches []*fakeProcess // in order
+	fail     error          // what the next launches return
+	hold     chan struct{}  // if not nil, launches wait until it is closed
+	running  int            // executors
+	most     int            // as many ran at once
+}
+
+func (f *fake) Launch(ctx context.Context, cmd prefork.Command, _ func(string)) (prefork.Process, error) {
+	f.mu.Lock()
+	p := &fakeProcess{fake: f, pid: 1000 + len(f.launches), script: cmd.Script, exited: make(chan struct{})}
+	f.launches = append(f.launches, p)
+	hold, fail := f.hold, f.fail
+	f.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return nil, &prefork.SetupError{Script: cmd.Script, TimedOut: true}
+		}
+	}
+	if fail != nil {
+		return nil, fail
+	}
+	return p, nil
+}
+
+// started returns how many launches there were.
+func (f *fake) started() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.launches)
+}
+
+func (f *fake) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+type fakeProcess struct {
+	fake   *fake
+	pid    int
+	script string
+	exited chan struct{}
+	once   sync.Once
+	deaf   bool // Stop has no effect
+
+	vanishing bool // dies when it is called
+}
+
+func (p *fakeProcess) Info() prefork.Info      { return prefork.Info{Mode: prefork.Explicit, PID: p.pid} }
+func (p *fakeProcess) Exited() <-chan struct{} { return p.exited }
+func (p *fakeProcess) Kill()                   { p.once.Do(func() { close(p.exited) }) }
+func (p *fakeProcess) Stop() {
+	if !p.deaf {
+		p.Kill()
+	}
+}
+
+func (p *fakeProcess) Call(context.Context, prefork.Request) (prefork.Call, error) {
+	if p.vanishing {
+		defer p.Kill() // after the pool has heard of it from the request
+		return nil, prefork.ErrGone
+	}
+	select {
+	case <-p.exited:
+		return nil, fmt.Errorf("fake: %w", prefork.ErrGone)
+	default:
+	}
+	p.fake.set(func() {
+		p.fake.running++
+		p.fake.most = max(p.fake.most, p.fake.running)
+	})
+	return &fakeCall{process: p, end: make(chan prefork.Status, 1)}, nil
+}
+
+type fakeCall struct {
+	process *fakeProcess
+	end     chan prefork.Status
+	deaf    bool // Interrupt has no effect
+}
+
+func (c *fakeCall) PID() int { return c.process.pid + 1 }
+func (c *fakeCall) Interrupt() {
+	if !c.deaf {
+		c.finish(prefork.Status{Known: true, Signal: 15})
+	}
+}
+func (c *fakeCall) Kill() { c.finish(prefork.Status{Known: true, Signal: 9}) }
+func (c *fakeCall) finish(s prefork.Status) {
+	select {
+	case c.end <- s:
+	default:
+	}
+}
+
+func (c *fakeCall) Wait() prefork.Status {
+	s := <-c.end
+	c.process.fake.set(func() { c.process.fake.running-- })
+	return s
+}
+
+// exit ends the executor of a lease with a code.
+func exit(l *Lease, code int) {
+	l.call.(*fakeCall).finish(prefork.Status{Known: true, Code: code})
+}
+
+// newFakeRegistry has no file system events: a bubble of synctest cannot wait
+// for the kernel, and freshness must not depend on them.
+func newFakeRegistry(f *fake) *Registry {
+	r := NewRegistry(f)
+	r.watcher.newNotifier = func() (*fsnotify.Watcher, error) { return nil, errors.New("no events here") }
+	return r
+}
+
+func specFor(script string, change ...func(*Spec)) Spec {
+	s := Spec{Command: prefork.Command{Script: script}, Limits: Limits{Reload: Off}, Template: script}
+	for _, f := range change {
+		f(&s)
+	}
+	return s
+}

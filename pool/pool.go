@@ -1,0 +1,377 @@
+package pool
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// A Pool is the server, executors and queue of one ident. The registry makes it
+// at the first request and forgets it when it has been idle.
+type Pool struct {
+	ident    Ident
+	script   string
+	registry *Registry
+	messages chan func()   // executed by run
+	done     chan struct{} // closed when run has returned
+
+	// sources is what the files were when the newest version began; requests
+	// compare it with what they are. Nil before the first version.
+	sources atomic.Pointer[sources]
+
+	// ---- owned by run ----
+	spec          Spec
+	limits        Limits
+	wanted        bool      // by some generation
+	asked         bool      // its first request, for which it was made, has come
+	version       int       // counts changes of the sources
+	failedVersion int       // newest version whose setup has failed
+	replaceAt     time.Time // when an outdated server is to be replaced
+	backoff       backoff
+	current       *server              // takes new leases; nil when none is ready
+	servers       map[*server]struct{} // all that are not gone
+	spawning      bool                 // one of them is in setup
+	slots         int                  // leases that are starved or granted
+	queue         queue                // leases without a slot
+	starved       queue                // leases with a slot that wait for a server
+	leases        map[*Lease]struct{}  // granted
+	idleAt        time.Time            // when to end; zero while something is to be done
+	resting       bool                 // that time has come
+}
+
+// quietTime is how long sources must be unchanged before a server that still
+// serves is replaced: an editor may not have written all of them. Where the old
+// code must not be served, nobody waits.
+const quietTime = 200 * time.Millisecond
+
+func newPool(r *Registry, spec Spec, wanted bool) *Pool {
+	p := &Pool{
+		ident:    spec.Ident(),
+		script:   spec.Command.Script,
+		registry: r,
+		messages: make(chan func()),
+		done:     make(chan struct{}),
+		spec:     spec,
+		limits:   spec.Limits.WithDefaults(),
+		wanted:   wanted,
+		servers:  map[*server]struct{}{},
+		leases:   map[*Lease]struct{}{},
+	}
+	go p.run() // until the pool has been idle
+	return p
+}
+
+// run owns the pool: it does what messages say, keeps the one deadline, and ends
+// when nothing is left and the registry has forgotten the pool.
+func (p *Pool) run() {
+	defer close(p.done)
+	timer := time.NewTimer(forever)
+	defer timer.Stop()
+	for {
+		p.settle()
+		if p.over() {
+			p.registry.forget(p)
+			return
+		}
+		timer.Reset(p.untilDeadline())
+		select {
+		case message := <-p.messages:
+			message()
+		case <-timer.C:
+			p.deadlineReached()
+		}
+	}
+}
+
+// send has run execute message. It reports false when the pool has ended.
+func (p *Pool) send(message func()) bool {
+	select {
+	case p.messages <- message:
+		return true
+	case <-p.done:
+		return false
+	}
+}
+
+// acquire asks for a lease. ok is false when the pool has ended before it heard
+// of it; the registry has another then.
+func (p *Pool) acquire(ctx context.Context, spec Spec, newest bool) (l *Lease, ok bool, err error) {
+	l = &Lease{pool: p, granted: make(chan error, 1), finished: make(chan struct{})}
+	seen := p.sources.Load()
+	changed := spec.Limits.Reload != Off && seen != nil && !seen.same()
+	ok = p.send(func() {
+		if newest {
+			p.configure(spec)
+		}
+		if changed {
+			p.look() // once more, since another request may have seen it first
+		}
+		p.arrived(l)
+	})
+	if !ok {
+		return nil, false, nil
+	}
+	if err := l.await(ctx); err != nil {
+		return nil, true, err
+	}
+	return l, true, nil
+}
+
+// ---- what follows runs in run ----
+
+// configure takes over what a newer configuration says.
+func (p *Pool) configure(spec Spec) {
+	old, oldReload := p.spec.Sources, p.limits.Reload
+	p.spec, p.limits = spec, spec.Limits.WithDefaults()
+	if p.version > 0 && (p.limits.Reload != oldReload || !slices.Equal(old, spec.Sources)) {
+		p.readSources()
+	}
+}
+
+// want notes whether a configuration wants the pool. One that nobody wants ends
+// as soon as nothing is to be done.
+func (p *Pool) want(wanted bool) {
+	if p.wanted != wanted {
+		p.wanted, p.idleAt, p.resting = wanted, time.Time{}, false
+	}
+}
+
+// arrived puts a new lease where it belongs.
+func (p *Pool) arrived(l *Lease) {
+	p.asked = true
+	l.version, l.arrived, l.grace = p.version, time.Now(), p.limits.Grace
+	switch {
+	case p.slots < p.limits.MaxConcurrent && len(p.queue) == 0:
+		p.admit(l)
+	case len(p.queue) < p.limits.QueueSize:
+		l.place = queued
+		p.queue.push(l)
+	default:
+		p.refuse(l, ErrQueueFull)
+	}
+}
+
+// admit gives a lease a slot.
+func (p *Pool) admit(l *Lease) {
+	p.slots++
+	l.place, l.queued = starved, time.Since(l.arrived)
+	p.starved.push(l)
+}
+
+// grant gives a lease its server.
+func (p *Pool) grant(l *Lease, s *server) {
+	l.place, l.server = granted, s
+	p.leases[l] = struct{}{}
+	s.leases++
+	l.granted <- nil
+}
+
+// refuse ends a lease that has no slot.
+func (p *Pool) refuse(l *Lease, err error) {
+	l.place = returned
+	l.granted <- err
+}
+
+// released takes a lease back, wherever it is.
+func (p *Pool) released(l *Lease) {
+	switch l.place {
+	case queued:
+		p.queue.remove(l)
+	case starved:
+		p.starved.remove(l)
+		p.slots--
+	case granted:
+		p.unbind(l)
+		p.slots--
+	case returned:
+		return // refused, or answered while it gave up
+	}
+	l.place = returned
+}
+
+// unbind takes a granted lease from its server.
+func (p *Pool) unbind(l *Lease) {
+	delete(p.leases, l)
+	l.server.leases--
+}
+
+// lost puts a lease whose server went away before the call in front of those
+// that wait for the next one. It keeps its slot.
+func (p *Pool) lost(l *Lease) {
+	if l.place != granted {
+		return
+	}
+	p.unbind(l)
+	if l.server == p.current {
+		p.current = nil // its exit is about to be told; it takes no more leases
+		p.recycle(l.server, Ended)
+	}
+	l.place = starved
+	p.starved.pushFront(l)
+}
+
+// look compares the sources with their signatures, because something has
+// happened near them. A difference begins a new version.
+func (p *Pool) look() {
+	if seen := p.sources.Load(); p.limits.Reload != Off && seen != nil && !seen.same() {
+		p.version++
+		p.backoff.clear()
+		p.replaceAt = time.Now().Add(quietTime)
+		p.readSources()
+	}
+}
+
+// readSources takes the signatures of the sources as they are.
+func (p *Pool) readSources() {
+	seen := takeSources(append([]string{p.script}, p.spec.Sources...))
+	p.sources.Store(seen)
+	if p.limits.Reload != Off {
+		p.registry.watch(p, seen)
+	}
+}
+
+// settle brings the pool from any state to one where it has to wait for a
+// message or its deadline. All decisions are here.
+func (p *Pool) settle() {
+	for len(p.queue) > 0 && p.slots < p.limits.MaxConcurrent {
+		p.admit(p.queue.pop())
+	}
+	if s := p.current; s != nil {
+		for _, l := range p.starved.take(func(l *Lease) bool { return p.mayServe(s, l) }) {
+			p.grant(l, s)
+		}
+		if s.version < p.version && p.limits.Reload == Strict {
+			p.recycle(s, Changed)
+		}
+	}
+	p.launchIfNeeded()
+	p.rest(time.Now())
+	for s := range p.servers {
+		if s.state == draining && s.leases == 0 {
+			s.exit()
+		}
+	}
+}
+
+// mayServe reports whether s is fresh enough for l.
+func (p *Pool) mayServe(s *server, l *Lease) bool {
+	return p.limits.Reload != Strict || s.version >= l.version
+}
+
+// launchIfNeeded starts a setup if somebody waits for a server, or if the
+// current one is to be replaced while it serves.
+func (p *Pool) launchIfNeeded() {
+	replace := p.outdated() && !time.Now().Before(p.replaceAt)
+	if p.spawning || len(p.starved) == 0 && !replace {
+		return
+	}
+	if err := p.backoff.refusal(time.Now()); err != nil {
+		p.fail(err, p.version)
+		return
+	}
+	p.launch()
+}
+
+// outdated reports whether the current server serves until one of the newest
+// version is ready.
+func (p *Pool) outdated() bool {
+	return p.current != nil && p.limits.Reload == Stale && max(p.current.version, p.failedVersion) < p.version
+}
+
+// fail answers all that wait for a server, or for a slot and then a server, and
+// that could have been served by version.
+func (p *Pool) fail(err error, version int) {
+	of := func(l *Lease) bool { return l.version <= version }
+	for _, l := range p.starved.take(of) {
+		p.slots--
+		p.refuse(l, err)
+	}
+	if p.current != nil {
+		return // those in the queue will be served by the older server
+	}
+	for _, l := range p.queue.take(of) {
+		p.refuse(l, err)
+	}
+}
+
+// rest keeps the time since which nothing was to be done, and when it has been
+// long enough takes the server out of service.
+func (p *Pool) rest(now time.Time) {
+	if !p.asked || p.slots > 0 || p.spawning {
+		p.idleAt, p.resting = time.Time{}, false
+		return
+	}
+	wait, reason := p.limits.IdleTimeout, Idle
+	if !p.wanted {
+		wait, reason = 0, Retired
+	}
+	if p.idleAt.IsZero() {
+		p.idleAt = now.Add(wait)
+	}
+	p.resting = !now.Before(p.idleAt)
+	if p.resting && p.current != nil {
+		p.recycle(p.current, reason)
+	}
+}
+
+// over reports whether the pool has nothing left.
+func (p *Pool) over() bool { return p.resting && len(p.servers) == 0 }
+
+// untilDeadline returns how long to wait for the next deadline: that of the
+// first in the queue, of a replacement, or of an idle pool.
+func (p *Pool) untilDeadline() time.Duration {
+	wait := forever
+	if len(p.queue) > 0 {
+		wait = p.limits.QueueWait - time.Since(p.queue[0].arrived)
+	}
+	if p.outdated() && !p.spawning {
+		wait = min(wait, time.Until(p.replaceAt))
+	}
+	if !p.idleAt.IsZero() && !p.resting {
+		wait = min(wait, time.Until(p.idleAt))
+	}
+	return max(0, wait)
+}
+
+// deadlineReached refuses those in the queue that have waited long enough. The
+// end of an idle pool is settle's.
+func (p *Pool) deadlineReached() {
+	late := func(l *Lease) bool { return time.Since(l.arrived) >= p.limits.QueueWait }
+	for _, l := range p.queue.take(late) {
+		p.refuse(l, ErrQueueTimeout)
+	}
+}
+
+// shut interrupts what runs and refuses what waits: the program is ending.
+func (p *Pool) shut() {
+	p.want(false)
+	p.fail(ErrClosed, p.version)
+	for _, l := range p.queue.take(func(*Lease) bool { return true }) {
+		p.refuse(l, ErrClosed)
+	}
+	for l := range p.leases {
+		l.Interrupt()
+	}
+	for s := range p.servers {
+		s.abort() // a setup; a server ends when its leases have
+	}
+}
+
+// kill ends all processes at once.
+func (p *Pool) kill() {
+	for l := range p.leases {
+		l.Kill()
+	}
+	for s := range p.servers {
+		if s.proc != nil {
+			s.proc.Kill()
+		}
+	}
+}
+
+// observe tells the newest generation.
+func (p *Pool) observe(e Event) {
+	e.Script, e.Ident = p.script, p.ident
+	p.registry.observe(e)
+}

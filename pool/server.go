@@ -1,0 +1,118 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// A server is a launched process, or the launch of one, as its pool sees it.
+// All of it belongs to the pool's run, but for info and proc, which do not
+// change once the server is ready.
+type server struct {
+	pool    *Pool
+	state   state
+	version int // of the sources it was started from
+	leases  int
+	reason  Reason // why it takes no more leases
+	proc    prefork.Process
+	info    prefork.Info
+	abort   context.CancelFunc // ends its setup
+	kill    *time.Timer
+}
+
+// launch starts a setup of the sources as they are now.
+func (p *Pool) launch() {
+	if p.sources.Load() == nil {
+		p.version++
+	} else {
+		p.look()
+	}
+	p.readSources()
+	// Processes outlive every request and every configuration.
+	ctx, cancel := context.WithTimeout(context.Background(), p.limits.StartTimeout)
+	s := &server{pool: p, state: spawning, version: p.version, abort: cancel}
+	p.servers[s] = struct{}{}
+	p.spawning = true
+	cmd := p.spec.Command
+	cmd.Frozen = p.limits.Reload != Strict
+	go func() { // until setup has ended, which ctx bounds
+		defer cancel()
+		began := time.Now()
+		proc, err := p.registry.launcher.Launch(ctx, cmd, p.wrote)
+		p.send(func() { p.launched(s, proc, err, time.Since(began)) })
+	}()
+}
+
+// wrote passes on a line of setup's stderr. It does not run in run.
+func (p *Pool) wrote(line string) { p.observe(Event{Kind: Wrote, Line: line}) }
+
+// launched makes a new server the current one, or answers those who waited.
+func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Duration) {
+	p.spawning = false
+	if err != nil {
+		p.launchFailed(s, err, took)
+		return
+	}
+	s.proc, s.info = proc, proc.Info()
+	s.move(ready)
+	p.backoff.clear()
+	if old := p.current; old != nil {
+		p.recycle(old, Changed)
+	}
+	p.current = s
+	p.observe(Event{Kind: Launched, Info: s.info, Took: took})
+	go func() { // until the process is gone
+		<-proc.Exited()
+		p.send(func() { p.exited(s) })
+	}()
+}
+
+func (p *Pool) launchFailed(s *server, err error, took time.Duration) {
+	s.move(gone)
+	delete(p.servers, s)
+	p.failedVersion = s.version
+	event := Event{Kind: LaunchFailed, Err: err, Took: took, Kept: p.current != nil}
+	if s.version == p.version { // else the next one is of other sources
+		event.RetryIn = p.backoff.failed(time.Now(), err)
+	}
+	p.fail(err, s.version)
+	p.observe(event)
+}
+
+// recycle takes a ready server out of service.
+func (p *Pool) recycle(s *server, reason Reason) {
+	if s == p.current {
+		p.current = nil
+	}
+	if s.state != ready {
+		return
+	}
+	s.reason = reason
+	s.move(draining)
+	p.observe(Event{Kind: Recycled, Info: s.info, Reason: reason})
+}
+
+// exit asks a server without leases to end, and has it killed if it does not.
+func (s *server) exit() {
+	s.move(exiting)
+	s.proc.Stop()
+	s.kill = time.AfterFunc(s.pool.limits.Grace, s.proc.Kill)
+}
+
+// exited notes that a server is gone. Its calls go on without it.
+func (p *Pool) exited(s *server) {
+	if s.kill != nil {
+		s.kill.Stop()
+	}
+	if s.state == ready {
+		s.reason = Ended
+	}
+	if s == p.current {
+		p.current = nil
+	}
+	s.move(gone)
+	delete(p.servers, s)
+	p.observe(Event{Kind: Exited, Info: s.info, Reason: s.reason})
+}

@@ -1,0 +1,191 @@
+package pool
+
+import (
+	"crypto/sha256"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Sources are the files that a server was made from, each with its signature as
+// it was before setup began. They do not change; a new version has new ones.
+type sources struct {
+	files []*source
+
+	// What a watcher needs: folders in which something may happen, and the
+	// paths there that matter; below a tree every path does.
+	folders []string
+	paths   map[string]bool
+	trees   []string
+}
+
+// A source is one path, and what was there.
+type source struct {
+	path string
+	link bool // the signature is of the symbolic link itself
+	sig  signature
+	racy *racy // nil if any later change shows in the signature
+}
+
+// A racy source was changed so shortly before it was looked at that one more
+// change could leave the same signature: times in a file system advance in
+// ticks. Until a tick has passed its contents are compared too.
+type racy struct {
+	sum     [sha256.Size]byte
+	settled atomic.Bool
+}
+
+// Ticks of file system clocks: the kernel's coarse clock advances at least
+// every 10 ms, and file systems that keep no fractions every second or two.
+const (
+	fineTick   = 50 * time.Millisecond
+	coarseTick = 2100 * time.Millisecond
+)
+
+// sumLimit is how much of a racy file is compared.
+const sumLimit = 16 << 20
+
+// maxHops is how many symbolic links in a row are followed, as in the kernel.
+const maxHops = 40
+
+// takeSources looks at paths, which are absolute. What does not exist is a
+// source too: it may come into being.
+func takeSources(paths []string) *sources {
+	s := &sources{paths: map[string]bool{}}
+	for _, path := range paths {
+		target := s.addLinks(filepath.Clean(path))
+		s.add(target, false)
+		if info, err := os.Stat(target); err == nil && info.IsDir() {
+			s.addTree(target)
+		}
+	}
+	slices.Sort(s.folders)
+	s.folders = slices.Compact(s.folders)
+	return s
+}
+
+// addLinks adds every symbolic link on the way to path and returns the path
+// without them.
+func (s *sources) addLinks(path string) string {
+	done := "/"
+	rest := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	for hops := 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		step := filepath.Join(done, name)
+		info, err := os.Lstat(step)
+		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			done = step
+			continue
+		}
+		s.add(step, true)
+		target, err := os.Readlink(step)
+		if hops++; err != nil || hops > maxHops {
+			return filepath.Join(append([]string{step}, rest...)...)
+		}
+		if filepath.IsAbs(target) {
+			done = "/"
+		}
+		rest = append(strings.Split(strings.Trim(target, "/"), "/"), rest...)
+	}
+	return done
+}
+
+// addTree adds all that is below a folder.
+func (s *sources) addTree(folder string) {
+	s.trees = append(s.trees, folder)
+	_ = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || path == folder {
+			return nil // what cannot be read cannot be loaded either
+		}
+		if entry.IsDir() {
+			s.folders = append(s.folders, path)
+		}
+		if entry.Type()&fs.ModeSymlink != 0 {
+			s.add(s.addLinks(path), false)
+			return nil
+		}
+		s.add(path, false)
+		return nil
+	})
+	s.folders = append(s.folders, folder)
+}
+
+// add looks at one path. The time is taken first: what happens after it is
+// later than what is seen.
+func (s *sources) add(path string, link bool) {
+	now := time.Now()
+	file := &source{path: path, link: link, sig: sign(path, link)}
+	if file.sig.exists && now.Sub(file.sig.ctime()) < file.sig.tick() {
+		file.racy = &racy{sum: sum(path, link)}
+	}
+	s.files = append(s.files, file)
+	s.folders = append(s.folders, filepath.Dir(path))
+	s.paths[path] = true
+}
+
+// same reports whether all sources are what they were.
+func (s *sources) same() bool {
+	for _, file := range s.files {
+		if !file.same() {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *source) same() bool {
+	now := time.Now()
+	if sign(f.path, f.link) != f.sig {
+		return false
+	}
+	if f.racy == nil || f.racy.settled.Load() {
+		return true
+	}
+	if sum(f.path, f.link) != f.racy.sum {
+		return false
+	}
+	// A change after now would have a later time than the signature's.
+	if now.Sub(f.sig.ctime()) >= f.sig.tick() {
+		f.racy.settled.Store(true)
+	}
+	return true
+}
+
+// tick returns by how much two changes must be apart to have different times.
+func (s signature) tick() time.Duration {
+	if s.ctimeNsec == 0 {
+		return coarseTick
+	}
+	return fineTick
+}
+
+func (s signature) ctime() time.Time { return time.Unix(s.ctimeSec, s.ctimeNsec) }
+
+// sum returns a hash of what is at path: the contents of a file, the target of a
+// link, the names in a folder.
+func sum(path string, link bool) [sha256.Size]byte {
+	h := sha256.New()
+	switch info, err := os.Lstat(path); {
+	case err != nil:
+	case link:
+		target, _ := os.Readlink(path)
+		_, _ = io.WriteString(h, target)
+	case info.IsDir():
+		entries, _ := os.ReadDir(path) // in order
+		for _, entry := range entries {
+			_, _ = io.WriteString(h, entry.Name()+"\x00")
+		}
+	default:
+		if file, err := os.Open(path); err == nil {
+			_, _ = io.Copy(h, io.LimitReader(file, sumLimit))
+			_ = file.Close()
+		}
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
