@@ -1,0 +1,364 @@
+package caddymod
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/dustin/go-humanize"
+)
+
+// parseDirective sets up the handler from Caddyfile tokens. A script whose
+// script_name is not given has that which the matcher names.
+func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	if !h.Next() {
+		return nil, h.ArgErr()
+	}
+	matchers, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
+	handler := new(Handler)
+	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	if handler.Script != "" && handler.ScriptName == "" {
+		handler.ScriptName = matchedPrefix(matchers)
+	}
+	return h.NewRoute(matchers, handler), nil
+}
+
+// matchedPrefix returns the path that all paths have in common which a matcher
+// lets through, if it is one path, with or without `*` or `/*` at its end.
+func matchedPrefix(matchers caddy.ModuleMap) string {
+	var paths caddyhttp.MatchPath
+	if json.Unmarshal(matchers["path"], &paths) != nil || len(paths) != 1 {
+		return ""
+	}
+	prefix := strings.TrimRight(strings.TrimSuffix(paths[0], "*"), "/")
+	if !strings.HasPrefix(prefix, "/") || strings.ContainsAny(prefix, "*%{") {
+		return ""
+	}
+	return prefix
+}
+
+// parseGlobalOption sets up the app from the global option prefork_cgi:
+//
+//	prefork_cgi {
+//	    <limit> ...   as in the directive
+//	}
+func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
+	d.Next()
+	if existing != nil {
+		return nil, d.Err("global option prefork_cgi is given twice")
+	}
+	app := new(App)
+	if d.NextArg() {
+		return nil, d.ArgErr()
+	}
+	for d.NextBlock(0) {
+		known, err := app.unmarshal(d)
+		if err != nil {
+			return nil, err
+		}
+		if !known {
+			return nil, d.Errf("unrecognized option %q of prefork_cgi; it can be one of %s", d.Val(), limitNames)
+		}
+	}
+	return httpcaddyfile.App{Name: "prefork_cgi", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// UnmarshalCaddyfile sets up h from tokens:
+//
+//	prefork_cgi [<matcher>] {
+//	    root <folder>
+//	    extensions <.ext>... | *
+//	    index <file>...
+//	    symlinks inside|follow
+//	    script <file>
+//	    script_name <path>
+//	    interpreter <.ext> <program> [<arg>...]
+//	    args <arg>...
+//	    dir <folder>
+//	    env <name> <value>
+//	    pass_env <name>...
+//	    identity {
+//	        env <name>...
+//	        string <text>
+//	        id <name>
+//	    }
+//	    watch <path>...
+//	    max_concurrent <number>|off
+//	    queue <size>|off [<wait>|off]
+//	    start_timeout <duration>|off
+//	    timeout <duration>|off
+//	    idle_timeout <duration>|off
+//	    grace_period <duration>
+//	    reload strict|stale|off
+//	    spool_limit <size>|off
+//	}
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for d.NextBlock(0) {
+		known, err := h.unmarshal(d)
+		if err != nil {
+			return err
+		}
+		if known {
+			continue
+		}
+		if err := h.unmarshalOwn(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unmarshalOwn reads a subdirective that is no limit.
+func (h *Handler) unmarshalOwn(d *caddyfile.Dispenser) error {
+	switch d.Val() {
+	case "root":
+		return one(d, &h.Root)
+	case "extensions":
+		return some(d, &h.Extensions)
+	case "index":
+		return some(d, &h.Index)
+	case "symlinks":
+		return one(d, &h.Symlinks)
+	case "script":
+		return one(d, &h.Script)
+	case "script_name":
+		return one(d, &h.ScriptName)
+	case "interpreter":
+		return h.unmarshalInterpreter(d)
+	case "args":
+		return some(d, &h.Args)
+	case "dir":
+		return one(d, &h.Dir)
+	case "env":
+		return h.unmarshalEnv(d)
+	case "pass_env":
+		return some(d, &h.PassEnv)
+	case "identity":
+		return h.unmarshalIdentity(d)
+	case "watch":
+		return some(d, &h.Watch)
+	}
+	return d.Errf("unrecognized subdirective %q of prefork_cgi; it can be one of root, extensions, index, symlinks, "+
+		"script, script_name, interpreter, args, dir, env, pass_env, identity, watch, %s", d.Val(), limitNames)
+}
+
+func (h *Handler) unmarshalInterpreter(d *caddyfile.Dispenser) error {
+	words := d.RemainingArgs()
+	if len(words) < 2 {
+		return d.ArgErr()
+	}
+	if _, twice := h.Interpreters[words[0]]; twice {
+		return d.Errf("interpreter for %s is given twice", words[0])
+	}
+	if h.Interpreters == nil {
+		h.Interpreters = map[string][]string{}
+	}
+	h.Interpreters[words[0]] = words[1:]
+	return nil
+}
+
+func (h *Handler) unmarshalEnv(d *caddyfile.Dispenser) error {
+	words := d.RemainingArgs()
+	if len(words) != 2 {
+		return d.ArgErr()
+	}
+	if _, twice := h.Env[words[0]]; twice {
+		return d.Errf("env %s is given twice", words[0])
+	}
+	if h.Env == nil {
+		h.Env = map[string]string{}
+	}
+	h.Env[words[0]] = words[1]
+	return nil
+}
+
+// unmarshalIdentity reads the block, or one line of it behind the word.
+func (h *Handler) unmarshalIdentity(d *caddyfile.Dispenser) error {
+	if h.Identity == nil {
+		h.Identity = new(Identity)
+	}
+	if d.NextArg() {
+		return h.Identity.unmarshal(d)
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := h.Identity.unmarshal(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *Identity) unmarshal(d *caddyfile.Dispenser) error {
+	switch d.Val() {
+	case "env":
+		return some(d, &i.Env)
+	case "string":
+		var text string
+		err := one(d, &text)
+		i.Strings = append(i.Strings, text)
+		return err
+	case "id":
+		return one(d, &i.ID)
+	}
+	return d.Errf("unrecognized word %q in identity; it can be one of env, string, id", d.Val())
+}
+
+// limitNames are what Limits.unmarshal knows.
+const limitNames = "max_concurrent, queue, start_timeout, timeout, idle_timeout, grace_period, reload, spool_limit"
+
+// unmarshal reads a limit; known is false if the word is none.
+func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
+	switch d.Val() {
+	case "max_concurrent":
+		err = number(d, &l.MaxConcurrent)
+	case "queue":
+		err = l.unmarshalQueue(d)
+	case "start_timeout":
+		err = duration(d, &l.StartTimeout)
+	case "timeout":
+		err = duration(d, &l.Timeout)
+	case "idle_timeout":
+		err = duration(d, &l.IdleTimeout)
+	case "grace_period":
+		err = duration(d, &l.GracePeriod)
+	case "reload":
+		err = one(d, &l.Reload)
+	case "spool_limit":
+		err = size(d, &l.SpoolLimit)
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func (l *Limits) unmarshalQueue(d *caddyfile.Dispenser) error {
+	words := d.RemainingArgs()
+	if len(words) == 0 || len(words) > 2 {
+		return d.ArgErr()
+	}
+	n, err := parseNumber(words[0], 0)
+	if err != nil {
+		return d.Errf("queue: %v", err)
+	}
+	if l.QueueSize = n; n == 0 {
+		l.QueueSize = -1 // none; zero in JSON is the default
+	}
+	if len(words) == 2 {
+		if l.QueueWait, err = parseDuration(words[1]); err != nil {
+			return d.Errf("queue: %v", err)
+		}
+	}
+	return nil
+}
+
+// one reads the only argument of a subdirective.
+func one(d *caddyfile.Dispenser, to *string) error {
+	if *to != "" {
+		return d.Errf("%s is given twice", d.Val())
+	}
+	if !d.AllArgs(to) {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+// some reads one or more arguments; several lines add up.
+func some(d *caddyfile.Dispenser, to *[]string) error {
+	words := d.RemainingArgs()
+	if len(words) == 0 {
+		return d.ArgErr()
+	}
+	*to = append(*to, words...)
+	return nil
+}
+
+func number(d *caddyfile.Dispenser, to *int) error {
+	name, word := d.Val(), ""
+	if !d.AllArgs(&word) {
+		return d.ArgErr()
+	}
+	n, err := parseNumber(word, 1)
+	if err != nil {
+		return d.Errf("%s: %v", name, err)
+	}
+	*to = n
+	return nil
+}
+
+func duration(d *caddyfile.Dispenser, to *caddy.Duration) error {
+	name, word := d.Val(), ""
+	if !d.AllArgs(&word) {
+		return d.ArgErr()
+	}
+	value, err := parseDuration(word)
+	if err != nil {
+		return d.Errf("%s: %v", name, err)
+	}
+	*to = value
+	return nil
+}
+
+func size(d *caddyfile.Dispenser, to *int64) error {
+	name, word := d.Val(), ""
+	if !d.AllArgs(&word) {
+		return d.ArgErr()
+	}
+	if word == off {
+		*to = -1
+		return nil
+	}
+	n, err := humanize.ParseBytes(word)
+	if err != nil || n == 0 || n > 1<<62 {
+		return d.Errf("%s: %q is no size; write it as 10MB, or off", name, word)
+	}
+	*to = int64(n)
+	return nil
+}
+
+// off as a value means no limit.
+const off = "off"
+
+func parseNumber(word string, least int) (int, error) {
+	if word == off {
+		return -1, nil
+	}
+	n, err := strconv.Atoi(word)
+	if err != nil || n < least {
+		return 0, badValue{word, "a number from " + strconv.Itoa(least) + " on, or off"}
+	}
+	return n, nil
+}
+
+func parseDuration(word string) (caddy.Duration, error) {
+	if word == off {
+		return -1, nil
+	}
+	d, err := caddy.ParseDuration(word)
+	if err != nil || d <= 0 {
+		return 0, badValue{word, "a duration such as " + (30 * time.Second).String() + ", or off"}
+	}
+	return caddy.Duration(d), nil
+}
+
+// A badValue says what was written and what could be.
+type badValue struct{ word, wanted string }
+
+func (e badValue) Error() string { return strconv.Quote(e.word) + " is not " + e.wanted }
+
+// Interface guards.
+var _ caddyfile.Unmarshaler = (*Handler)(nil)

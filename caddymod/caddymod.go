@@ -1,0 +1,53 @@
+// Package caddymod makes warm CGI pools a Caddy module: the HTTP handler and
+// Caddyfile directive prefork_cgi, and the app and global option of the same
+// name that hold its defaults and each configuration's share of the pools.
+//
+// It is the only package that knows Caddy and its logger.
+//
+//	caddyfile.go   Caddyfile tokens ──▶ the structs of handler.go and limits.go
+//	handler.go     one directive's configuration: defaults, checks
+//	app.go         one configuration's generation in the process-wide registry
+//	spec.go        handler and script ──▶ pool.Spec: what setup sees
+//	serve.go       a request's way through: resolve, environ, acquire, call, answer
+//	output.go      a script's output, with its time limits
+//	response.go    header and body ──▶ client
+//	input.go       the request's body ──▶ script
+//	errors.go      error ──▶ status
+//	observe.go     pool events and script output ──▶ log lines
+package caddymod
+
+import (
+	"context"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/prefork-cgi/prefork-cgi/pool"
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// registry holds the pools of the process. They outlive configurations, so it
+// cannot belong to one.
+var registry = pool.NewRegistry(prefork.NewSystem())
+
+// exitLimit is how long processes may take to end when Caddy exits, before they
+// are killed. Caddy's own systemd unit allows 5 seconds for everything.
+const exitLimit = 3 * time.Second
+
+func init() {
+	caddy.RegisterModule(App{})
+	caddy.RegisterModule(Handler{})
+	httpcaddyfile.RegisterDirective("prefork_cgi", parseDirective)
+	httpcaddyfile.RegisterDirectiveOrder("prefork_cgi", httpcaddyfile.Before, "file_server")
+	httpcaddyfile.RegisterGlobalOption("prefork_cgi", parseGlobalOption)
+	// The last net: apps have cleaned up by then, unless they could not.
+	caddy.OnExit(closeRegistry)
+}
+
+// closeRegistry ends all processes when Caddy exits.
+func closeRegistry(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, exitLimit)
+	defer cancel()
+	registry.Close(ctx)
+}

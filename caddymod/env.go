@@ -1,0 +1,47 @@
+package caddymod
+
+import (
+	"os"
+	"slices"
+	"strings"
+)
+
+// passedVariables are those of Caddy's own environment that scripts get: where
+// programs are, and in which language and time zone they speak. Everything
+// else, such as a service manager's sockets and tokens, stays here.
+var passedVariables = []string{"LANG", "LC_ALL", "LC_CTYPE", "PATH", "TZ"}
+
+// defaultPath is for a Caddy that has no PATH itself.
+const defaultPath = "/usr/local/bin:/usr/bin:/bin"
+
+// baseEnv returns the variables that every script gets.
+func baseEnv() []string {
+	env := []string{"PATH=" + defaultPath}
+	for _, name := range passedVariables {
+		if value := os.Getenv(name); value != "" {
+			env = set(env, name, value)
+		}
+	}
+	return env
+}
+
+// set returns env with a variable set, once. Programs differ in which of two
+// they believe.
+func set(env []string, name, value string) []string {
+	return append(unset(env, name), name+"="+value)
+}
+
+// unset returns env without a variable.
+func unset(env []string, name string) []string {
+	return slices.DeleteFunc(env, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
+}
+
+// get returns the value of a variable.
+func get(env []string, name string) (string, bool) {
+	for _, entry := range env {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value, true
+		}
+	}
+	return "", false
+}

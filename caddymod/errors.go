@@ -1,0 +1,107 @@
+package caddymod
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"math"
+	"net/http"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/prefork-cgi/prefork-cgi/cgi"
+	"github.com/prefork-cgi/prefork-cgi/pool"
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// statusClientClosed is what logs say of a request whose client has left; nobody
+// receives it.
+const statusClientClosed = 499
+
+// answer makes an error the answer to a request of which nothing has been sent:
+// its status, and when to come again.
+func answer(w http.ResponseWriter, err error) error {
+	status, retry := statusOf(err)
+	if retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(retry.Seconds()))))
+	}
+	return caddyhttp.Error(status, err)
+}
+
+// fail is answer for an exchange, whose executor ends too.
+func (x *exchange) fail(err error) error {
+	x.interrupt()
+	return answer(x.w, err)
+}
+
+// abort breaks the connection: what has been sent must not look complete.
+// net/http expects this panic and says nothing of it.
+func (x *exchange) abort(err error) {
+	x.interrupt()
+	level := zapcore.ErrorLevel
+	if hasLeft(err) {
+		level = zapcore.DebugLevel
+	}
+	if entry := x.logger.Check(level, "response broken off"); entry != nil {
+		entry.Write(append(x.logFields(), zap.Error(err))...)
+	}
+	// So that the client has all that was complete.
+	_ = http.NewResponseController(x.w).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+// interrupt ends the executor if there is one and it still runs.
+func (x *exchange) interrupt() {
+	if x.lease != nil {
+		x.lease.Interrupt()
+	}
+}
+
+// busyRetry is when to come again if there is no better guess.
+const busyRetry = time.Second
+
+// statusOf is the one place where errors become statuses.
+func statusOf(err error) (status int, retryAfter time.Duration) {
+	var (
+		handler   caddyhttp.HandlerError
+		badPath   *cgi.BadPathError
+		forbidden *cgi.ForbiddenError
+		tooLarge  *http.MaxBytesError
+		backoff   *pool.BackoffError
+		setup     *prefork.SetupError
+		start     *prefork.StartError
+	)
+	switch {
+	case errors.As(err, &handler): // another handler's, such as request_body's
+		return handler.StatusCode, 0
+	case errors.As(err, &badPath):
+		return http.StatusBadRequest, 0
+	case errors.As(err, &forbidden):
+		return http.StatusForbidden, 0
+	case errors.Is(err, cgi.ErrBodyTooLarge), errors.As(err, &tooLarge):
+		return http.StatusRequestEntityTooLarge, 0
+	case hasLeft(err):
+		return statusClientClosed, 0
+	case errors.As(err, &backoff):
+		return http.StatusServiceUnavailable, backoff.RetryIn
+	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrQueueTimeout), errors.Is(err, pool.ErrClosed):
+		return http.StatusServiceUnavailable, busyRetry
+	case errors.Is(err, errSilent), errors.As(err, &setup) && setup.TimedOut:
+		return http.StatusGatewayTimeout, 0
+	case errors.Is(err, syscall.E2BIG):
+		return http.StatusRequestHeaderFieldsTooLarge, 0
+	case errors.As(err, &start): // before what it may wrap
+		return http.StatusBadGateway, 0
+	case errors.Is(err, fs.ErrNotExist):
+		return http.StatusNotFound, 0
+	}
+	return http.StatusBadGateway, 0
+}
+
+// hasLeft reports whether an error means that the client has left.
+func hasLeft(err error) bool { return errors.Is(err, context.Canceled) }

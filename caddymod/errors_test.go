@@ -1,0 +1,57 @@
+package caddymod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/prefork-cgi/prefork-cgi/cgi"
+	"github.com/prefork-cgi/prefork-cgi/pool"
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+func TestStatusOfEveryError(t *testing.T) {
+	setup := &prefork.SetupError{Script: "a"}
+	for _, c := range []struct {
+		err    error
+		status int
+		retry  string
+	}{
+		{&cgi.BadPathError{Reason: "NUL"}, 400, ""},
+		{&cgi.ForbiddenError{File: "a"}, 403, ""},
+		{fmt.Errorf("cannot find the script: %w", fs.ErrNotExist), 404, ""},
+		{cgi.ErrBodyTooLarge, 413, ""},
+		{&http.MaxBytesError{Limit: 1}, 413, ""},
+		{caddyhttp.Error(413, errors.New("request_body's")), 413, ""},
+		{&prefork.StartError{Script: "a", Err: syscall.E2BIG}, 431, ""},
+		{context.Canceled, 499, ""},
+		{setup, 502, ""},
+		{&prefork.StartError{Script: "a", Err: syscall.ENOENT}, 502, ""},
+		{&prefork.StartError{Script: "a", Err: syscall.EACCES}, 502, ""},
+		{cgi.ErrNoHeader, 502, ""},
+		{&cgi.HeaderError{Reason: "bad"}, 502, ""},
+		{errors.New("anything else"), 502, ""},
+		{pool.ErrQueueFull, 503, "1"},
+		{pool.ErrQueueTimeout, 503, "1"},
+		{pool.ErrClosed, 503, "1"},
+		{&pool.BackoffError{RetryIn: 2500 * time.Millisecond, Err: setup}, 503, "3"},
+		{&prefork.SetupError{Script: "a", TimedOut: true}, 504, ""},
+		{errSilent, 504, ""},
+	} {
+		for _, err := range []error{c.err, fmt.Errorf("wrapped: %w", c.err)} {
+			w := httptest.NewRecorder()
+			var got caddyhttp.HandlerError
+			if !errors.As(answer(w, err), &got) || got.StatusCode != c.status || w.Header().Get("Retry-After") != c.retry {
+				t.Errorf("%v: status %d, Retry-After %q", err, got.StatusCode, w.Header().Get("Retry-After"))
+			}
+		}
+	}
+}

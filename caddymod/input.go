@@ -1,0 +1,110 @@
+package caddymod
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/prefork-cgi/prefork-cgi/cgi"
+)
+
+// What is read of a body that the script does not want. A connection that is
+// closed while the client still sends is reset, and the client may then lose the
+// response; so for some time and some bytes it is let finish.
+const (
+	lingerTime  = 5 * time.Second
+	lingerLimit = 64 << 20
+)
+
+// An input feeds a request body to a script.
+type input struct {
+	x    *exchange
+	pipe *os.File
+	done chan struct{} // closed when the body is not read any more; nil without one
+
+	closing atomic.Bool // the exchange is over, and the end of the body no error
+}
+
+// feed starts to copy the body into pipe, which it takes over; nil where there
+// is nothing to copy.
+func feed(x *exchange, body *cgi.Body, pipe *os.File, output *output) *input {
+	in := &input{x: x, pipe: pipe}
+	if pipe == nil {
+		return in
+	}
+	if x.r.ProtoMajor == 1 {
+		// Else net/http would read the rest of the body by itself, before the
+		// first byte of the response, while we read it. Where it is not
+		// supported both directions are independent anyway.
+		_ = http.NewResponseController(x.w).EnableFullDuplex()
+	}
+	in.done = make(chan struct{})
+	go in.run(body.Reader, output) // until the body is at its end, or close
+	return in
+}
+
+// run copies. A script that does not want the body, or not all of it, closes its
+// end; that is no error. A body that cannot be read is.
+func (in *input) run(body io.Reader, output *output) {
+	defer close(in.done)
+	source := &bodyReader{Reader: body}
+	_, _ = io.Copy(progressWriter{in.pipe, output}, source)
+	_ = in.pipe.Close()
+	switch {
+	case source.err == nil:
+		_, _ = io.CopyN(io.Discard, source, lingerLimit)
+	case !errors.Is(source.err, io.EOF) && !in.closing.Load():
+		output.abort(source.err)
+	}
+}
+
+// close ends the copying. A handler must not return while its body is read.
+func (in *input) close() {
+	if in.done == nil {
+		return
+	}
+	in.closing.Store(true)
+	_ = in.pipe.Close()
+	select {
+	case <-in.done:
+		return
+	default:
+	}
+	control := http.NewResponseController(in.x.w)
+	deadline := time.Unix(1, 0)
+	if in.x.sent {
+		_ = control.Flush()
+		deadline = time.Now().Add(lingerTime)
+	}
+	if control.SetReadDeadline(deadline) == nil {
+		<-in.done
+	}
+}
+
+// A bodyReader keeps the error that ended it: io.Copy does not tell whose it was.
+type bodyReader struct {
+	io.Reader
+	err error
+}
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.err = err
+	return n, err
+}
+
+// A progressWriter counts what a script takes in as a sign of life.
+type progressWriter struct {
+	pipe   *os.File
+	output *output
+}
+
+func (w progressWriter) Write(p []byte) (int, error) {
+	n, err := w.pipe.Write(p)
+	w.output.sign(true)
+	w.output.wake()
+	return n, err
+}

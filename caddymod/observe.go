@@ -1,0 +1,163 @@
+package caddymod
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/prefork-cgi/prefork-cgi/pool"
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// observe turns events of pools into log lines. It is called for the newest
+// configuration only, so lines go where that one says.
+func (a *App) observe(e pool.Event) {
+	level, message := zapcore.InfoLevel, ""
+	fields := []zap.Field{zap.String("script", e.Script), zap.Stringer("pool", e.Ident)}
+	switch e.Kind {
+	case pool.Launched:
+		message = "script is ready"
+		fields = append(fields, zap.String("mode", string(e.Info.Mode)), zap.Duration("took", e.Took))
+		if e.Info.Note != "" {
+			level = zapcore.WarnLevel
+			fields = append(fields, zap.String("note", e.Info.Note))
+		}
+	case pool.LaunchFailed:
+		level, message = zapcore.ErrorLevel, "script cannot be started"
+		fields = append(fields, zap.Error(e.Err), zap.Duration("took", e.Took),
+			zap.Duration("retry_in", e.RetryIn), zap.Bool("old_server_kept", e.Kept))
+	case pool.Recycled:
+		level, message = zapcore.DebugLevel, "server takes no more requests"
+	case pool.Exited:
+		message = "server has ended"
+	case pool.Wrote:
+		level, message = zapcore.WarnLevel, "script stderr"
+		fields = append(fields, zap.String("phase", "setup"), zap.String("line", e.Line))
+	case pool.WatchFailed:
+		level, message = zapcore.WarnLevel, "source files cannot be watched; changes are seen when a request comes"
+		fields = append(fields, zap.Error(e.Err))
+	}
+	if e.Info.PID != 0 {
+		fields = append(fields, zap.Int("pid", e.Info.PID))
+	}
+	if e.Reason != "" {
+		fields = append(fields, zap.String("reason", string(e.Reason)))
+	}
+	if entry := a.logger.Check(level, message); entry != nil {
+		entry.Write(fields...)
+	}
+}
+
+// observeCall makes the running call visible: placeholders, stderr lines, and
+// its end. stderr is taken over.
+func (x *exchange) observeCall(stderr *os.File, output *output) {
+	// Not safe for other goroutines, and puts the id into the access log.
+	x.requestID, _ = x.repl.GetString("http.request.uuid")
+	x.repl.Map(x.placeholder)
+	go x.logStderr(stderr) // until nobody holds the other end
+	go func() {            // until the executor has been reaped
+		<-x.lease.Finished()
+		output.wake()
+		x.logEnd(output.reason(nil))
+	}()
+}
+
+// placeholder provides {http.prefork_cgi.*}.
+func (x *exchange) placeholder(key string) (any, bool) {
+	switch key {
+	case "http.prefork_cgi.mode":
+		return string(x.lease.Info().Mode), true
+	case "http.prefork_cgi.pid":
+		return x.lease.PID(), true
+	case "http.prefork_cgi.queue_ms":
+		return milliseconds(x.lease.Queued()), true
+	case "http.prefork_cgi.duration_ms":
+		return milliseconds(x.took()), true
+	case "http.prefork_cgi.exit_status":
+		status, ok := x.status()
+		if !ok {
+			return "", true
+		}
+		return status.String(), true
+	}
+	return nil, false
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// took returns how long the call has taken, or is taking.
+func (x *exchange) took() time.Duration { return time.Since(x.began) }
+
+// status returns how the executor has ended, if it has.
+func (x *exchange) status() (prefork.Status, bool) {
+	select {
+	case <-x.lease.Finished():
+		return x.lease.Status(), true
+	default:
+		return prefork.Status{}, false
+	}
+}
+
+// logStderr logs what a script writes to its standard error, line by line. A
+// script that writes faster than lines can be logged waits; nothing is dropped
+// and nothing piles up.
+func (x *exchange) logStderr(pipe *os.File) {
+	defer pipe.Close()
+	lines := prefork.LineWriter{Emit: func(line string) {
+		x.stderr.Warn("script stderr", append(x.logFields(), zap.String("line", line))...)
+	}}
+	_, _ = io.Copy(&lines, pipe)
+	lines.Flush()
+}
+
+// logEnd logs how the executor has ended: loudly, if it says that it has failed
+// or we had a reason to end it that is not the client's.
+func (x *exchange) logEnd(interrupted error) {
+	status := x.lease.Status()
+	level := zapcore.DebugLevel
+	if (status.Crashed() || status.Code != 0) && !hasLeft(interrupted) {
+		level = zapcore.WarnLevel
+	}
+	entry := x.logger.Check(level, "script has ended")
+	if entry == nil {
+		return
+	}
+	fields := append(x.logFields(),
+		zap.Stringer("exit_status", status),
+		zap.Duration("duration", x.took()),
+		zap.Duration("queued", x.lease.Queued()))
+	if interrupted != nil {
+		fields = append(fields, zap.NamedError("interrupted", interrupted))
+	}
+	entry.Write(fields...)
+}
+
+// logFields name the call in log lines.
+func (x *exchange) logFields() []zap.Field {
+	return []zap.Field{
+		zap.String("script", x.script.File),
+		zap.Int("pid", x.lease.PID()),
+		zap.String("request_id", x.requestID),
+	}
+}
+
+// logAccess adds to the access log line of the request.
+func (x *exchange) logAccess() {
+	extra, ok := x.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
+	if !ok {
+		return
+	}
+	fields := []zap.Field{
+		zap.String("script", x.script.File),
+		zap.String("mode", string(x.lease.Info().Mode)),
+		zap.Duration("queued", x.lease.Queued()),
+	}
+	if status, ok := x.status(); ok {
+		fields = append(fields, zap.Stringer("exit_status", status))
+	}
+	extra.Set(zap.Dict("prefork_cgi", fields...))
+}

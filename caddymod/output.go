@@ -1,0 +1,214 @@
+package caddymod
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prefork-cgi/prefork-cgi/pool"
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// errSilent says that a script has given no sign of life for as long as it may.
+var errSilent = errors.New("the script exceeded its time limit")
+
+// errPause says that nothing came for a moment.
+var errPause = errors.New("no output for now")
+
+// bufferSize is that of the buffers through which output goes: half a pipe.
+const bufferSize = 32 << 10
+
+var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
+
+// An output reads what an executor writes. It ends with the pipe, or when the
+// executor has ended and the pipe is empty: what a process that it has left
+// behind may write later is not waited for.
+type output struct {
+	buffer *bufio.Reader // of what Read returns
+	pipe   *os.File
+	lease  *pool.Lease
+	limit  time.Duration // without a sign of life; negative for none
+
+	mu      sync.Mutex    // guards what follows, and the pipe's read deadline
+	alive   time.Time     // last sign of life
+	pause   time.Duration // if not zero, a read ends after it
+	body    bool          // each byte is a sign of life
+	aborted error         // why nothing more is to be read
+}
+
+// newOutput takes pipe over. Until next is called the limit is for all that is
+// read together: the header.
+func newOutput(pipe *os.File, lease *pool.Lease, limit time.Duration) *output {
+	o := &output{pipe: pipe, lease: lease, limit: limit, alive: time.Now()}
+	o.buffer = buffers.Get().(*bufio.Reader)
+	o.buffer.Reset(o)
+	return o
+}
+
+// next returns what has come of the body, waiting for it if need be. It is valid
+// until the next call. If pause is not zero and nothing comes within it, the
+// error is errPause.
+func (o *output) next(pause time.Duration) ([]byte, error) {
+	o.mu.Lock()
+	o.pause, o.body = pause, true
+	o.mu.Unlock()
+	if _, err := o.buffer.Peek(1); err != nil {
+		return nil, err
+	}
+	chunk, _ := o.buffer.Peek(o.buffer.Buffered())
+	_, _ = o.buffer.Discard(len(chunk)) // which keeps the bytes
+	return chunk, nil
+}
+
+// discard reads to the end and waits until the executor has ended.
+func (o *output) discard() error {
+	for {
+		if _, err := o.next(0); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	select {
+	case <-o.lease.Finished():
+		return nil
+	case <-o.expired():
+		return errSilent
+	}
+}
+
+// Read reads from the pipe. It is for buffer.
+func (o *output) Read(p []byte) (int, error) {
+	o.sign(false)
+	for {
+		if err := o.arm(); err != nil {
+			return 0, err
+		}
+		n, err := o.pipe.Read(p)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		select {
+		case <-o.lease.Finished():
+			return o.rest(p)
+		default:
+		}
+		if err := o.overdue(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// rest reads what is in the pipe after the executor's end.
+func (o *output) rest(p []byte) (int, error) {
+	n, err := prefork.ReadReady(o.pipe, p)
+	if n == 0 && err == nil {
+		return 0, io.EOF
+	}
+	return n, err
+}
+
+// sign notes a sign of life. In the header the script's output is none.
+func (o *output) sign(input bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if input || o.body && o.pause == 0 {
+		o.alive = time.Now()
+	}
+}
+
+// wake has a read that waits look at what has changed.
+func (o *output) wake() { _ = o.arm() }
+
+// arm sets the deadline of the read that waits, or of the next. It fails when
+// there is to be none.
+func (o *output) arm() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return errors.Join(o.aborted, o.pipe.SetReadDeadline(o.deadline()))
+}
+
+// deadline is called with the mutex held.
+func (o *output) deadline() time.Time {
+	select {
+	case <-o.lease.Finished():
+		return time.Unix(1, 0)
+	default:
+	}
+	switch {
+	case o.aborted != nil:
+		return time.Unix(1, 0)
+	case o.pause > 0:
+		return time.Now().Add(o.pause)
+	case o.limit > 0:
+		return o.alive.Add(o.limit)
+	}
+	return time.Time{}
+}
+
+// overdue returns why a read whose deadline has passed should not go on.
+func (o *output) overdue() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.aborted != nil:
+		return o.aborted
+	case o.pause > 0:
+		return errPause
+	case o.limit > 0 && time.Since(o.alive) >= o.limit:
+		return errSilent
+	}
+	return nil
+}
+
+// abort ends the executor, and the reading for the first reason that is given.
+func (o *output) abort(reason error) {
+	o.mu.Lock()
+	if o.aborted == nil {
+		o.aborted = reason
+	}
+	o.mu.Unlock()
+	o.lease.Interrupt()
+	o.wake()
+}
+
+// reason returns why the reading was aborted, if it was, and else err.
+func (o *output) reason(err error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.aborted != nil {
+		return o.aborted
+	}
+	return err
+}
+
+// expired delivers when the limit is over, counted from now.
+func (o *output) expired() <-chan time.Time {
+	if o.limit <= 0 {
+		return nil
+	}
+	return time.After(o.limit)
+}
+
+// close gives pipe and buffer back. An executor that still runs may do so for as
+// long as it may be silent; then it is ended.
+func (o *output) close() {
+	_ = o.pipe.Close()
+	o.buffer.Reset(nil)
+	buffers.Put(o.buffer)
+	select {
+	case <-o.lease.Finished():
+		return
+	default:
+	}
+	go func() { // until the executor has ended, or the limit is reached
+		select {
+		case <-o.lease.Finished():
+		case <-o.expired():
+			o.lease.Interrupt()
+		}
+	}()
+}

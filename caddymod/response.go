@@ -1,0 +1,159 @@
+package caddymod
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/prefork-cgi/prefork-cgi/cgi"
+)
+
+// flushDelay is how long output may pause before what has come is sent on: long
+// enough for a script that is just ending, too short for anybody to notice.
+const flushDelay = 2 * time.Millisecond
+
+// endWait is how long after the end of the output the end of the executor is
+// waited for, to learn whether the output is complete. A script that goes on
+// after it has closed its output delays its response by no more than this.
+const endWait = 250 * time.Millisecond
+
+// errCrashed says that an executor was killed while it answered.
+var errCrashed = errors.New("the script was killed before its response was complete")
+
+// header reads the script's header. Informational responses before it are
+// passed on.
+func (x *exchange) header(output *output) (*cgi.Response, error) {
+	raw := strings.HasPrefix(path.Base(x.script.File), "nph-")
+	for {
+		response, err := cgi.ReadHeader(output.buffer, raw)
+		if errors.Is(err, cgi.ErrNoHeader) {
+			return nil, x.withStatus(err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if response.Kind != cgi.Informational {
+			x.lease.PID() // the executor has written, and runs or has just ended
+			return response, nil
+		}
+		x.inform(response)
+	}
+}
+
+// inform sends an informational response.
+func (x *exchange) inform(response *cgi.Response) {
+	header := x.w.Header()
+	maps.Copy(header, response.Header)
+	x.w.WriteHeader(response.Status)
+	for name := range response.Header {
+		header.Del(name)
+	}
+}
+
+// withStatus adds to an error how the executor ended, if that is soon known.
+func (x *exchange) withStatus(err error) error {
+	select {
+	case <-x.lease.Finished():
+		return fmt.Errorf("%w: exit status %v", err, x.lease.Status())
+	case <-time.After(endWait):
+		return err
+	}
+}
+
+// send sends the response. What it returns can only break the connection.
+func (x *exchange) send(response *cgi.Response, output *output) error {
+	header := x.w.Header()
+	maps.Copy(header, response.Header)
+	if _, ok := response.Header["Content-Type"]; !ok {
+		header["Content-Type"] = nil // it is not for us to guess
+	}
+	x.left = announced(response)
+	x.w.WriteHeader(response.Status)
+	x.sent = true
+	if err := x.copy(output, flushesAtOnce(response)); err != nil {
+		return err
+	}
+	return x.end()
+}
+
+// flushesAtOnce reports whether each piece of output is to be sent as it comes.
+func flushesAtOnce(response *cgi.Response) bool {
+	media, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	return media == "text/event-stream" || response.Header.Get("X-Accel-Buffering") == "no" ||
+		caddyhttp.IsIncremental(response.Header)
+}
+
+// copy sends the body on, and flushes it when the script pauses.
+func (x *exchange) copy(output *output, atOnce bool) error {
+	control := http.NewResponseController(x.w)
+	var pause time.Duration // not zero while something has not been flushed
+	for {
+		chunk, err := output.next(pause)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, errPause):
+		case err != nil:
+			return err
+		default:
+			if err := x.write(chunk); err != nil {
+				return err
+			}
+			if pause = flushDelay; !atOnce {
+				continue
+			}
+		}
+		if err := control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		pause = 0
+	}
+}
+
+// announced returns how long the script says the body is; -1 if it does not.
+func announced(response *cgi.Response) int64 {
+	n, err := strconv.ParseInt(response.Header.Get("Content-Length"), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// write writes a piece of the body. What the status or the announced length
+// forbids is dropped, as the script's own fault.
+func (x *exchange) write(p []byte) error {
+	if x.left >= 0 {
+		p = p[:min(int64(len(p)), x.left)]
+		x.left -= int64(len(p))
+	}
+	if len(p) == 0 {
+		return nil
+	}
+	_, err := x.w.Write(p)
+	if errors.Is(err, http.ErrBodyNotAllowed) {
+		return nil
+	}
+	return err
+}
+
+// end learns how the executor ended, if it ends at all now.
+func (x *exchange) end() error {
+	select {
+	case <-x.lease.Finished():
+	case <-time.After(endWait):
+		return nil
+	}
+	if status := x.lease.Status(); status.Crashed() {
+		return fmt.Errorf("%w: %v", errCrashed, status)
+	}
+	return nil
+}

@@ -1,0 +1,287 @@
+package caddymod
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/prefork-cgi/prefork-cgi/cgi"
+	"github.com/prefork-cgi/prefork-cgi/pool"
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// ServeHTTP answers a request with a script, if its path is one's.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	original := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	script, err := h.resolve(r, repl)
+	var folder *cgi.FolderError
+	switch {
+	case errors.Is(err, cgi.ErrNotScript):
+		return next.ServeHTTP(w, r)
+	case errors.As(err, &folder):
+		redirectToFolder(w, original.URL)
+		return nil
+	case err != nil:
+		return answer(w, err)
+	}
+	x := &exchange{Handler: h, w: w, r: r, repl: repl, original: original.URL, script: script}
+	return x.serve()
+}
+
+// resolve finds the script. The path is taken as Caddy's matchers see it, so
+// that what they have allowed is what is run; empty segments are kept, since
+// PATH_INFO may have them.
+func (h *Handler) resolve(r *http.Request, repl *caddy.Replacer) (cgi.Script, error) {
+	urlPath := caddyhttp.NormalizedPath(r.URL.Path, false)
+	root, err := caddy.FastAbs(repl.ReplaceAll(h.Root, "."))
+	if err != nil {
+		return cgi.Script{}, err
+	}
+	if h.Script != "" {
+		return h.resolveSingle(urlPath, repl)
+	}
+	escaped := ""
+	if r.URL.RawPath != "" {
+		escaped = caddyhttp.NormalizedPath(r.URL.EscapedPath(), false)
+	}
+	return cgi.Tree{
+		Root:        root,
+		Extensions:  h.Extensions,
+		Index:       h.Index,
+		Symlinks:    cgi.Symlinks(h.Symlinks),
+		Interpreted: h.interpreted,
+	}.Resolve(urlPath, escaped)
+}
+
+func (h *Handler) resolveSingle(urlPath string, repl *caddy.Replacer) (cgi.Script, error) {
+	file, err := caddy.FastAbs(repl.ReplaceAll(h.Script, ""))
+	if err != nil {
+		return cgi.Script{}, err
+	}
+	root, _ := repl.GetString("http.vars.root")
+	return cgi.Single(file, h.ScriptName, urlPath, root, h.interpreted)
+}
+
+func (h *Handler) interpreted(file string) bool { return h.interpreter(file) != nil }
+
+// redirectToFolder adds the slash that a folder's path lacks. The target is
+// relative: an absolute one that echoes the path could name another server.
+func redirectToFolder(w http.ResponseWriter, original *url.URL) {
+	target := "./" + url.PathEscape(path.Base(original.Path)) + "/"
+	if original.RawQuery != "" {
+		target += "?" + original.RawQuery
+	}
+	w.Header().Set("Location", target)
+	w.WriteHeader(http.StatusPermanentRedirect)
+}
+
+// An exchange is one request on its way through a script.
+type exchange struct {
+	*Handler
+	w        http.ResponseWriter
+	r        *http.Request
+	repl     *caddy.Replacer
+	original *url.URL // before any rewriting
+	script   cgi.Script
+
+	lease     *pool.Lease // nil before it is acquired
+	began     time.Time   // of the call
+	requestID string
+	sent      bool  // the response header
+	left      int64 // of the announced length of the response; -1 without one
+}
+
+// serve is the whole way. Until the header is sent, an error is an answer; then
+// it can only break the connection.
+func (x *exchange) serve() error {
+	body, err := cgi.NewBody(x.r, x.spoolLimit())
+	if err != nil {
+		return x.fail(err)
+	}
+	defer body.Close()
+	env := x.environ(body.Length)
+	spec := x.spec(x.script.File, env, x.repl)
+	x.repl.Set("http.prefork_cgi.script", x.script.File)
+
+	x.lease, err = registry.Acquire(x.r.Context(), x.app.generation, spec)
+	if err != nil {
+		return x.fail(err)
+	}
+	defer x.logAccess()
+	output, input, err := x.call(body, prefork.Request{Env: env, Args: spec.Command.Args})
+	if err != nil {
+		return x.fail(err)
+	}
+	defer output.close()
+	defer input.close()
+	stop := context.AfterFunc(x.r.Context(), func() { output.abort(context.Cause(x.r.Context())) })
+	defer stop()
+
+	response, err := x.header(output)
+	if err != nil {
+		return x.fail(output.reason(err))
+	}
+	if response.Kind == cgi.LocalRedirect {
+		return x.redirect(output, response.Location)
+	}
+	if err := x.send(response, output); err != nil {
+		x.abort(output.reason(err))
+	}
+	return nil
+}
+
+// call starts the executor with pipes of its own.
+func (x *exchange) call(body *cgi.Body, req prefork.Request) (*output, *input, error) {
+	pipes, err := newPipes(body)
+	if err != nil {
+		x.lease.Release()
+		return nil, nil, err
+	}
+	req.Stdin, req.Stdout, req.Stderr = pipes.stdin, pipes.theirStdout, pipes.theirStderr
+	x.began = time.Now()
+	err = x.lease.Call(x.r.Context(), req)
+	pipes.closeTheirs()
+	if err != nil {
+		pipes.closeOurs()
+		return nil, nil, err
+	}
+	output := newOutput(pipes.stdout, x.lease, time.Duration(x.Timeout))
+	x.observeCall(pipes.stderr, output)
+	return output, feed(x, body, pipes.ourStdin, output), nil
+}
+
+// pipes are both ends of a call's standard streams.
+type pipes struct {
+	ourStdin                                 *os.File // nil where nothing is to be fed
+	stdin                                    *os.File // nil for /dev/null; a spooled body's file is the body's
+	stdout, theirStdout, stderr, theirStderr *os.File
+	spooled                                  bool
+}
+
+func newPipes(body *cgi.Body) (p *pipes, err error) {
+	p = &pipes{stdin: body.File, spooled: body.File != nil}
+	defer func() {
+		if err != nil {
+			p.closeTheirs()
+			p.closeOurs()
+		}
+	}()
+	if body.Reader != nil {
+		if p.ourStdin, p.stdin, err = prefork.NewInputPipe(); err != nil {
+			return nil, err
+		}
+	}
+	if p.stdout, p.theirStdout, err = prefork.NewPipe(); err != nil {
+		return nil, err
+	}
+	p.stderr, p.theirStderr, err = prefork.NewPipe()
+	return p, err
+}
+
+func (p *pipes) closeTheirs() {
+	if !p.spooled {
+		closeFiles(p.stdin)
+	}
+	closeFiles(p.theirStdout, p.theirStderr)
+}
+
+func (p *pipes) closeOurs() { closeFiles(p.ourStdin, p.stdout, p.stderr) }
+
+func closeFiles(files ...*os.File) {
+	for _, f := range files {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
+
+// environ returns the whole environment of the executor: what setup sees, the
+// meta-variables, and last what the administrator has set.
+func (x *exchange) environ(length int64) []string {
+	c := cgi.Context{
+		Software:   "Caddy",
+		RequestURI: x.original.RequestURI(),
+		Prefix:     x.strippedPrefix(),
+		Length:     length,
+		// Caddy's server has filtered what its configuration does not allow.
+		OddNames: x.server() != nil,
+	}
+	c.User, _ = x.repl.GetString("http.auth.user.id")
+	c.ClientAddr, _ = caddyhttp.GetVar(x.r.Context(), caddyhttp.ClientIPVarKey).(string)
+	env := append(baseEnv(), cgi.Environ(x.r, x.script, c)...)
+	for _, entry := range x.setupEnv {
+		name, value, _ := strings.Cut(entry, "=")
+		env = set(env, name, value)
+	}
+	for name, value := range x.requestEnv {
+		env = set(env, name, x.repl.ReplaceAll(value, ""))
+	}
+	return env
+}
+
+// strippedPrefix returns what handle_path or uri strip_prefix has taken from the
+// front of the path.
+func (x *exchange) strippedPrefix() string {
+	prefix, ok := strings.CutSuffix(x.original.Path, x.r.URL.Path)
+	if !ok {
+		return "" // rewritten to something else
+	}
+	return strings.TrimSuffix(prefix, "/")
+}
+
+// server returns the server that handles the request; nil in other stacks.
+func (x *exchange) server() *caddyhttp.Server {
+	server, _ := x.r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return server
+}
+
+func (x *exchange) spoolLimit() int64 {
+	if x.SpoolLimit < 0 {
+		return math.MaxInt64
+	}
+	return x.SpoolLimit
+}
+
+// maxRedirects is how many local redirects one request may cause.
+const maxRedirects = 10
+
+type redirectsKey struct{}
+
+// redirect answers as for another path of this server: RFC 3875 section 6.2.2.
+// The script ends first, since its place may be needed.
+func (x *exchange) redirect(output *output, location string) error {
+	if err := output.discard(); err != nil {
+		return x.fail(output.reason(err))
+	}
+	count, _ := x.r.Context().Value(redirectsKey{}).(int)
+	server := x.server()
+	if count >= maxRedirects || server == nil {
+		return x.fail(&cgi.HeaderError{Reason: "more than " + strconv.Itoa(maxRedirects) + " local redirects", Line: location})
+	}
+	target, err := url.ParseRequestURI(location)
+	if err != nil {
+		return x.fail(&cgi.HeaderError{Reason: "its location is no path", Line: location})
+	}
+	r := x.r.Clone(context.WithValue(x.r.Context(), redirectsKey{}, count+1))
+	if r.Method != http.MethodHead {
+		r.Method = http.MethodGet
+	}
+	r.URL, r.RequestURI = target, location
+	r.Body, r.ContentLength = http.NoBody, 0
+	for _, field := range []string{"Content-Length", "Content-Type", "Transfer-Encoding"} {
+		r.Header.Del(field)
+	}
+	server.ServeHTTP(x.w, r)
+	return nil
+}

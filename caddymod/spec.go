@@ -1,0 +1,113 @@
+package caddymod
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/prefork-cgi/prefork-cgi/pool"
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// spec returns what a pool must be to serve a script to a request with this
+// environment.
+func (h *Handler) spec(script string, env []string, repl *caddy.Replacer) pool.Spec {
+	s := pool.Spec{
+		Command: prefork.Command{
+			Interpreter: h.interpreter(script),
+			Script:      script,
+			Args:        h.args(repl),
+			Dir:         h.dir(script, repl),
+			Env:         slices.Clone(h.setupEnv),
+		},
+		Sources:  h.sources(script),
+		Limits:   h.forPool(),
+		Template: h.template(script),
+	}
+	if h.Identity == nil {
+		return s
+	}
+	for _, name := range h.Identity.Env {
+		if value, ok := get(env, name); ok {
+			s.Command.Env = set(s.Command.Env, name, value)
+			s.Identity = append(s.Identity, name+"="+value)
+		} else {
+			s.Identity = append(s.Identity, name)
+		}
+	}
+	for _, text := range h.Identity.Strings {
+		s.Identity = append(s.Identity, repl.ReplaceAll(text, ""))
+	}
+	s.ID = repl.ReplaceAll(h.Identity.ID, "")
+	return s
+}
+
+func (h *Handler) args(repl *caddy.Replacer) []string {
+	args := make([]string, len(h.Args))
+	for i, arg := range h.Args {
+		args[i] = repl.ReplaceAll(arg, "")
+	}
+	return args
+}
+
+// dir returns the working directory; a relative one is taken from the script's
+// folder.
+func (h *Handler) dir(script string, repl *caddy.Replacer) string {
+	dir := repl.ReplaceAll(h.Dir, "")
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(filepath.Dir(script), dir)
+	}
+	return dir
+}
+
+// sources returns what is watched beside a script; relative paths are taken from
+// the script's folder.
+func (h *Handler) sources(script string) []string {
+	paths := make([]string, len(h.Watch))
+	for i, path := range h.Watch {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(filepath.Dir(script), path)
+		}
+		paths[i] = path
+	}
+	return paths
+}
+
+// template identifies the part of the configuration that makes the ident of a
+// script's pool, as it is written. Two handlers whose templates are equal would
+// make the same pool of the same script for the same request.
+func (h *Handler) template(script string) string {
+	return strings.Join(h.interpreter(script), "\x00") + "\x00\x00" + h.settings
+}
+
+// covers reports whether h may want a pool that has been made for spec: it has
+// the same template, and its folder, if that is known before a request comes,
+// has the script.
+func (h *Handler) covers(spec pool.Spec) bool {
+	script := spec.Command.Script
+	switch {
+	case h.template(script) != spec.Template:
+		return false
+	case isStatic(h.Script):
+		return filepath.Clean(h.Script) == script
+	case isStatic(h.Root):
+		return strings.HasPrefix(script, filepath.Clean(h.Root)+string(filepath.Separator))
+	}
+	return true
+}
+
+// sharesPools reports whether two handlers certainly have the same pools.
+func (h *Handler) sharesPools(other *Handler) bool {
+	where := h.where()
+	return isStatic(where) && where == other.where() && h.template(where) == other.template(where)
+}
+
+// where returns the script or the folder, as configured.
+func (h *Handler) where() string {
+	if h.Script != "" {
+		return filepath.Clean(h.Script)
+	}
+	return filepath.Clean(h.Root)
+}
