@@ -1,0 +1,195 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/prefork-cgi/prefork-cgi/tests/leak"
+	"github.com/prefork-cgi/prefork-cgi/tests/site"
+)
+
+// What load counts beside statuses.
+const (
+	wrong    = 0  // 200 with another body: a wrong answer that looks right
+	broken   = -1 // a response that began and did not end well
+	noAnswer = -2 // a connection that ended before a response began
+)
+
+// load makes requests from a few clients until stopped, and counts answers.
+func load(s *site.Site, path, body string) (stop func() map[int]int) {
+	var mu sync.Mutex
+	answers := map[int]int{}
+	var stops []func()
+	for range 4 {
+		stops = append(stops, background(func(context.Context) {
+			r := s.Get(path)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case r.Err != nil && r.Status == 0:
+				answers[noAnswer]++
+			case r.Err != nil:
+				answers[broken]++
+			case r.Status == 200 && r.Body != body:
+				answers[wrong]++
+			default:
+				answers[r.Status]++
+			}
+		}))
+	}
+	return func() map[int]int {
+		for _, f := range stops {
+			f()
+		}
+		return answers
+	}
+}
+
+func TestKilledServersMonitorsAndExecutors(t *testing.T) {
+	s := site.Serve(t, "prefork_cgi", map[string]string{
+		"app.pl": site.Perl("print 'first'; select undef, undef, undef, 0.02; print 'last';"),
+	})
+	for _, victim := range []string{"server", "monitor", "executor"} {
+		stop := load(s, "/app.pl", "firstlast")
+		killed := 0
+		for killed < 20 {
+			if pid := find(s, victim); pid != 0 {
+				syscall.Kill(pid, syscall.SIGKILL)
+				killed++
+			}
+			s.Get("/none") // Caddy itself goes on
+		}
+		answers := stop()
+		if answers[200] == 0 || answers[wrong] > 0 {
+			t.Errorf("%s killed: %v", victim, answers)
+		}
+		for status, n := range answers {
+			if status != 200 && status != 502 && status != broken {
+				t.Errorf("%s killed: %d times status %d", victim, n, status)
+			}
+		}
+		if victim == "server" && len(answers) > 1 {
+			t.Errorf("a killed server has cost a request: %v", answers)
+		}
+		s.Want(s.Get("/app.pl"), 200, "firstlast")
+	}
+}
+
+// find returns a process of a kind; 0 if there is none now. Under protocol v1 the
+// server says in its title what it is, and so does a monitor; its child is the
+// executor.
+func find(s *site.Site, kind string) int {
+	for _, process := range leak.Processes(s.Folder) {
+		number, title, _ := strings.Cut(process, ": ")
+		pid, _ := strconv.Atoi(number)
+		stat, _ := os.ReadFile("/proc/" + number + "/stat")
+		_, after, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(after)
+		if len(fields) < 4 {
+			continue
+		}
+		leader, child := fields[2] == number, fields[3] != number // of its group; of a session that another leads
+		switch {
+		case kind == "server" && strings.HasSuffix(title, "[server]") && !child,
+			kind == "monitor" && child && leader,
+			kind == "executor" && child && !leader:
+			return pid
+		}
+	}
+	return 0
+}
+
+func TestKilledBeforeTheHeaderIs502AndAfterItABrokenTransfer(t *testing.T) {
+	s := site.Serve(t, "prefork_cgi", map[string]string{
+		"before.cgi": "#!/bin/sh\nkill -9 $$\n",
+		"after.cgi":  site.Shell("printf part; sleep 0.1; kill -9 $$"),
+		"before.pl":  "#!/usr/bin/perl\nuse Proc::Prefork::Interp; prefork_initialisation_complete(); kill 9, $$;",
+		"after.pl":   site.Perl("print 'part'; kill 9, $$;"),
+	})
+	for _, kind := range []string{"cgi", "pl"} {
+		s.Want(s.Get("/before."+kind), 502, "")
+		if r := s.Get("/after." + kind); r.Status != 200 || r.Err == nil {
+			t.Errorf("%s looks complete: %d %q", kind, r.Status, r.Body)
+		}
+	}
+	s.AwaitEntry("script has ended", func(e map[string]any) bool { return e["exit_status"] == "SIGKILL" })
+}
+
+func TestNothingIsLeftWhenCaddyIsKilled(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	s := site.Serve(t, "prefork_cgi {\n max_concurrent 4\n}", map[string]string{
+		"warm.pl":     site.Perl("print 'ok'; select undef, undef, undef, 0.01;"),
+		"stubborn.pl": site.Perl("$SIG{$_} = 'IGNORE' for qw(INT TERM HUP); sleep 1000 while 1;"),
+		"cold.cgi":    site.Shell("sleep 1000; true"),
+		"upload.cgi":  site.Shell("cat >/dev/null; sleep 1000"),
+		"setup.pl":    "#!/usr/bin/perl\nsleep 1000; prefork_initialisation_complete();\n",
+	})
+	var all sync.WaitGroup
+	for _, path := range []string{"/stubborn.pl", "/cold.cgi", "/setup.pl"} {
+		all.Go(func() { s.Get(path) })
+	}
+	all.Go(func() {
+		s.Do("POST", "/upload.cgi", struct{ *strings.Reader }{strings.NewReader(strings.Repeat("x", 1<<20))})
+	})
+	stop := load(s, "/warm.pl", "ok")
+	s.Await("all scripts", func() error {
+		for _, name := range []string{"stubborn.pl [monitor", "cold.cgi", "upload.cgi", "setup.pl", "warm.pl [server]"} {
+			if !strings.Contains(strings.Join(leak.Processes(s.Folder), "\n"), name) {
+				return errors.New(name + " does not run")
+			}
+		}
+		return nil
+	})
+	s.Cmd.Process.Kill()
+	<-s.Exited
+	all.Wait()
+	stop()
+	s.Await("the end of all processes", func() error {
+		if left := leak.Processes(s.Folder); len(left) > 0 {
+			return fmt.Errorf("%q are left", left)
+		}
+		return nil
+	})
+	if files, _ := filepath.Glob(temp + "/*prefork*"); len(files) > 0 {
+		t.Errorf("files are left: %q", files)
+	}
+	if files, _ := filepath.Glob(temp + "/.prefork*"); len(files) > 0 {
+		t.Errorf("files are left: %q", files)
+	}
+	s.Start() // and it can be started again
+	s.Want(s.Get("/warm.pl"), 200, "ok")
+}
+
+func TestCaddyEndsInTimeAndLeavesNothing(t *testing.T) {
+	s := site.Serve(t, "global grace_period 1s\n\nprefork_cgi", map[string]string{
+		"warm.pl":     site.Perl("print 'ok';"),
+		"stubborn.pl": site.Perl("$SIG{$_} = 'IGNORE' for qw(INT TERM HUP); sleep 1000 while 1;"),
+		"cold.cgi":    site.Shell("trap '' TERM INT; sleep 1000; true"),
+	})
+	s.Want(s.Get("/warm.pl"), 200, "ok")
+	var all sync.WaitGroup
+	for _, path := range []string{"/stubborn.pl", "/cold.cgi"} {
+		all.Go(func() { s.Get(path) })
+	}
+	s.Await("the scripts", func() error {
+		if n := len(leak.Processes(s.Folder)); n < 4 {
+			return fmt.Errorf("%d processes", n)
+		}
+		return nil
+	})
+	s.Cmd.Process.Signal(syscall.SIGTERM)
+	<-s.Exited
+	if left := leak.Processes(s.Folder); len(left) > 0 {
+		t.Errorf("%q are left", left)
+	}
+	all.Wait()
+}
