@@ -40,9 +40,9 @@ type output struct {
 }
 
 // newOutput takes pipe over. Until next is called the limit is for all that is
-// read together: the header.
-func newOutput(pipe *os.File, lease *pool.Lease, limit time.Duration) *output {
-	o := &output{pipe: pipe, lease: lease, limit: limit, alive: time.Now()}
+// read together, counted from the begin of the call: the header.
+func newOutput(pipe *os.File, lease *pool.Lease, began time.Time, limit time.Duration) *output {
+	o := &output{pipe: pipe, lease: lease, limit: limit, alive: began}
 	o.buffer = buffers.Get().(*bufio.Reader)
 	o.buffer.Reset(o)
 	return o

@@ -44,12 +44,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // PATH_INFO may have them.
 func (h *Handler) resolve(r *http.Request, repl *caddy.Replacer) (cgi.Script, error) {
 	urlPath := caddyhttp.NormalizedPath(r.URL.Path, false)
+	if h.Script != "" {
+		return h.resolveSingle(urlPath, repl)
+	}
 	root, err := caddy.FastAbs(repl.ReplaceAll(h.Root, "."))
 	if err != nil {
 		return cgi.Script{}, err
-	}
-	if h.Script != "" {
-		return h.resolveSingle(urlPath, repl)
 	}
 	escaped := ""
 	if r.URL.RawPath != "" {
@@ -69,7 +69,12 @@ func (h *Handler) resolveSingle(urlPath string, repl *caddy.Replacer) (cgi.Scrip
 	if err != nil {
 		return cgi.Script{}, err
 	}
-	root, _ := repl.GetString("http.vars.root")
+	root, ok := repl.GetString("http.vars.root")
+	if ok {
+		if root, err = caddy.FastAbs(root); err != nil {
+			return cgi.Script{}, err
+		}
+	}
 	return cgi.Single(file, h.ScriptName, urlPath, root, h.interpreted)
 }
 
@@ -150,15 +155,31 @@ func (x *exchange) call(body *cgi.Body, req prefork.Request) (*output, *input, e
 	}
 	req.Stdin, req.Stdout, req.Stderr = pipes.stdin, pipes.theirStdout, pipes.theirStderr
 	x.began = time.Now()
-	err = x.lease.Call(x.r.Context(), req)
+	err = x.hand(req)
 	pipes.closeTheirs()
 	if err != nil {
 		pipes.closeOurs()
 		return nil, nil, err
 	}
-	output := newOutput(pipes.stdout, x.lease, time.Duration(x.Timeout))
+	output := newOutput(pipes.stdout, x.lease, x.began, time.Duration(x.Timeout))
 	x.observeCall(pipes.stderr, output)
 	return output, feed(x, body, pipes.ourStdin, output), nil
+}
+
+// hand hands the request to the process. That may take long: a library has a
+// limit of its own on calls at once, and then accepts no more.
+func (x *exchange) hand(req prefork.Request) error {
+	ctx := x.r.Context()
+	if x.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(x.Timeout), errSilent)
+		defer cancel()
+	}
+	err := x.lease.Call(ctx, req)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // pipes are both ends of a call's standard streams.

@@ -153,6 +153,33 @@ func TestScriptEndsWithItsClient(t *testing.T) {
 	}
 }
 
+func TestLibrarysOwnLimitIsNotWaitedForLongerThanAllowed(t *testing.T) {
+	s := site.Serve(t, "prefork_cgi {\n timeout 2s\n max_concurrent 4\n}", map[string]string{
+		"app.pl": strings.Replace(site.Perl("print 'x '; for (1..8) { sleep 1; print 'x ' }"), "log_facility", "max_servers => 1, log_facility", 1),
+	})
+	answers := map[int]int{}
+	for _, r := range s.Parallel(2, "/app.pl") {
+		answers[r.Status]++
+	}
+	if answers[200] != 1 || answers[504] != 1 {
+		t.Errorf("answers: %v", answers)
+	}
+}
+
+func TestClientThatTakesNothingDoesNotHoldAnExecutor(t *testing.T) {
+	s := site.Serve(t, "global servers {\n timeouts {\n write_idle 1s\n }\n}\n\nprefork_cgi", map[string]string{
+		"endless.cgi": site.Shell("echo $$; exec cat /dev/zero"),
+	})
+	conn, err := net.Dial("tcp", s.Addr)
+	site.Must(t, err)
+	defer conn.Close()
+	fmt.Fprint(conn, "GET /endless.cgi HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+	entry := s.AwaitEntry("script has ended", func(map[string]any) bool { return true })
+	if entry["exit_status"] != "SIGTERM" && entry["exit_status"] != "SIGPIPE" {
+		t.Errorf("it ended with %v", entry)
+	}
+}
+
 func TestIdlePoolsSleepAndGo(t *testing.T) {
 	t.Parallel()
 	const pools = 100
