@@ -1,6 +1,11 @@
 package pool
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
 
 // Steps of the backoff after failed setups: the first wait, doubled with each
 // further failure, up to the last.
@@ -16,8 +21,14 @@ type backoff struct {
 	err   error
 }
 
-// failed starts a wait and returns its length.
+// failed starts a wait and returns its length. Setup that succeeded, with a
+// server that was killed in that very moment, is tried again at once: the script
+// is not to blame, the first time.
 func (b *backoff) failed(now time.Time, err error) time.Duration {
+	if errors.Is(err, prefork.ErrGone) && b.err == nil {
+		b.err = err
+		return 0
+	}
 	wait := max(b.next, firstBackoff)
 	*b = backoff{next: min(2*wait, lastBackoff), until: now.Add(wait), err: err}
 	return wait

@@ -70,7 +70,7 @@ type request struct {
 //	interrupt R                    its executor is asked to end
 //	stubborn R                     its executor ignores that
 //	touch FILE TEXT                writes a file; scripts are files too
-//	fail TEXT | fail               launches fail with TEXT; or no more
+//	fail TEXT | fail               launches fail with TEXT; or no more; `gone`: with ErrGone
 //	hold | go                      launches wait; and go on
 //	sleep DURATION                 virtual
 //	event TEXT                     the next event that is not expected yet begins so
@@ -147,8 +147,12 @@ func (p *player) do(line string, words []string) {
 	case "fail":
 		p.fake.set(func() {
 			p.fake.fail = nil
-			if len(args) > 0 {
-				p.fake.fail = errors.New(strings.Join(args, " "))
+			switch text := strings.Join(args, " "); text {
+			case "":
+			case "gone":
+				p.fake.fail = prefork.ErrGone
+			default:
+				p.fake.fail = errors.New(text)
 			}
 		})
 	case "hold":

@@ -72,13 +72,15 @@ func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Du
 func (p *Pool) launchFailed(s *server, err error, took time.Duration) {
 	s.move(gone)
 	delete(p.servers, s)
-	p.failedVersion = s.version
 	event := Event{Kind: LaunchFailed, Err: err, Took: took, Kept: p.current != nil}
+	defer func() { p.observe(event) }()
 	if s.version == p.version { // else the next one is of other sources
-		event.RetryIn = p.backoff.failed(time.Now(), err)
+		if event.RetryIn = p.backoff.failed(time.Now(), err); event.RetryIn == 0 {
+			return // and who waits goes on waiting
+		}
 	}
+	p.failedVersion = s.version
 	p.fail(err, s.version)
-	p.observe(event)
 }
 
 // recycle takes a ready server out of service.

@@ -225,8 +225,7 @@ func awaitEnd(t *testing.T, pid string) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for time.Now().Before(deadline) {
-		stat, err := os.ReadFile("/proc/" + pid + "/stat")
-		if err != nil || strings.Contains(string(stat), ") Z ") {
+		if !leak.StatOf(pid).Running() {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -13,7 +13,9 @@ import (
 )
 
 // errNoForkPoint says that the script ran to its end and never called the
-// library.
+// library. A server that is killed before it has forked its first monitor, in
+// its first millisecond, cannot be told from that, so its script is cold until
+// the pool ends: slower, and right.
 var errNoForkPoint = errors.New("the script ended without calling " + forkPointName)
 
 // Numbers that the handover's descriptors have in setup: after 0, 1 and 2, in

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -57,13 +56,12 @@ func TestKilledServersMonitorsAndExecutors(t *testing.T) {
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"app.pl": site.Perl("print 'first'; select undef, undef, undef, 0.02; print 'last';"),
 	})
+	s.Want(s.Get("/app.pl"), 200, "firstlast")
 	for _, victim := range []string{"server", "monitor", "executor"} {
 		stop := load(s, "/app.pl", "firstlast")
-		killed := 0
-		for killed < 20 {
-			if pid := find(s, victim); pid != 0 {
-				syscall.Kill(pid, syscall.SIGKILL)
-				killed++
+		for killed, last := 0, 0; killed < 20; {
+			if pid := find(s, victim); pid != last && pid != 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
+				killed, last = killed+1, pid
 			}
 			s.Get("/none") // Caddy itself goes on
 		}
@@ -83,25 +81,22 @@ func TestKilledServersMonitorsAndExecutors(t *testing.T) {
 	}
 }
 
-// find returns a process of a kind; 0 if there is none now. Under protocol v1 the
-// server says in its title what it is, and so does a monitor; its child is the
-// executor.
+// find returns a process of a kind; 0 if there is none now. Under protocol v1 a
+// monitor leads a group in the server's session; its child is the executor.
 func find(s *site.Site, kind string) int {
+	if kind == "server" {
+		// Its log line. One that is not ready is no server yet.
+		ready := s.Entries("script is ready")
+		pid, _ := ready[len(ready)-1]["pid"].(float64)
+		return int(pid)
+	}
 	for _, process := range leak.Processes(s.Folder) {
-		number, title, _ := strings.Cut(process, ": ")
-		pid, _ := strconv.Atoi(number)
-		stat, _ := os.ReadFile("/proc/" + number + "/stat")
-		_, after, _ := strings.Cut(string(stat), ") ")
-		fields := strings.Fields(after)
-		if len(fields) < 4 {
-			continue
-		}
-		leader, child := fields[2] == number, fields[3] != number // of its group; of a session that another leads
-		switch {
-		case kind == "server" && strings.HasSuffix(title, "[server]") && !child,
-			kind == "monitor" && child && leader,
-			kind == "executor" && child && !leader:
-			return pid
+		pid, _, _ := strings.Cut(process, ": ")
+		stat := leak.StatOf(pid)
+		leads := stat.Group == pid
+		if stat.Session != pid && leads == (kind == "monitor") {
+			number, _ := strconv.Atoi(pid)
+			return number
 		}
 	}
 	return 0

@@ -6,11 +6,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prefork-cgi/prefork-cgi/tests/leak"
 	"github.com/prefork-cgi/prefork-cgi/tests/site"
 )
 
@@ -196,6 +198,7 @@ func TestIdlePoolsSleepAndGo(t *testing.T) {
 		s.Want(s.Get(fmt.Sprintf("/s%d.pl", i)), 200, "ok")
 	}
 	children := descendants(s)
+	s.Await("rest after the last request", func() error { return atRest(children) })
 	before := switches(t, children)
 	time.Sleep(quiet) // this is the time in which nothing may happen
 	for pid, n := range switches(t, children) {
@@ -222,15 +225,30 @@ func descendants(s *site.Site) []string {
 	entries, _ := os.ReadDir("/proc")
 	caddy := strconv.Itoa(s.Cmd.Process.Pid)
 	for _, entry := range entries {
-		line, _ := os.ReadFile("/proc/" + entry.Name() + "/cmdline")
-		stat, _ := os.ReadFile("/proc/" + entry.Name() + "/stat")
-		_, after, _ := strings.Cut(string(stat), ") ")
-		fields := strings.Fields(after)
-		if len(fields) > 1 && (strings.Contains(string(line), s.Folder) || fields[1] == caddy) {
-			found = append(found, entry.Name())
+		pid := entry.Name()
+		line, _ := os.ReadFile("/proc/" + pid + "/cmdline")
+		if strings.Contains(string(line), s.Folder) || leak.StatOf(pid).Parent == caddy {
+			found = append(found, pid)
 		}
 	}
 	return found
+}
+
+// atRest says which of the processes still has something to do: a call that is
+// ending, or anything else.
+func atRest(pids []string) error {
+	entries, _ := os.ReadDir("/proc")
+	for _, entry := range entries {
+		if stat := leak.StatOf(entry.Name()); stat.Running() && slices.Contains(pids, stat.Parent) {
+			return fmt.Errorf("process %s has a child", stat.Parent)
+		}
+	}
+	for _, pid := range pids {
+		if state := leak.StatOf(pid).State; state != "S" {
+			return fmt.Errorf("process %s is in state %q", pid, state)
+		}
+	}
+	return nil
 }
 
 // switches returns how often each process has given up the processor by itself,

@@ -3,6 +3,7 @@
 package leak
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,6 +53,26 @@ func Processes(folder string) []string {
 		}
 	}
 	return found
+}
+
+// A Stat is what /proc says of a process, whose numbers are as there.
+type Stat struct {
+	State                  string // R, S, Z and so on; empty if there is no such process
+	Parent, Group, Session string
+}
+
+// Running reports whether the process is there and no zombie.
+func (s Stat) Running() bool { return s.State != "" && s.State != "Z" }
+
+// StatOf looks at the process with a number.
+func StatOf(pid string) Stat {
+	text, _ := os.ReadFile("/proc/" + pid + "/stat")
+	// The command, in parentheses, may contain anything.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 4 {
+		return Stat{}
+	}
+	return Stat{fields[0], fields[1], fields[2], fields[3]}
 }
 
 func noProcesses(folder string) error {

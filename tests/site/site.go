@@ -343,8 +343,7 @@ func (s *Site) ServerPID(script string) int {
 
 // Alive reports whether a process runs; a zombie does not.
 func Alive(pid int) bool {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	return err == nil && !strings.Contains(string(stat), ") Z ")
+	return leak.StatOf(strconv.Itoa(pid)).Running()
 }
 
 // AwaitGone waits until a process has ended.
