@@ -9,7 +9,7 @@ GOFUMPT_VERSION = v0.9.2
 RUN_PACKAGES = perl git gitweb chiark-scripts libio-fdpass-perl libhtml-mason-perl libcgi-pm-perl
 TEST_PACKAGES = $(RUN_PACKAGES) gcc libc6-dev chiark-utils-bin libnettle8 libuv1 python3 ruby util-linux procps
 
-.PHONY: run reload test check build lint fuzz golden bench cover clean
+.PHONY: run reload test check build xcaddy lint fuzz golden bench cover clean
 
 # Serves the example site.
 run: packages-run build
@@ -19,9 +19,9 @@ run: packages-run build
 reload:
 	set -a && . .run/env && ./caddy reload --force --config examples/Caddyfile --adapter caddyfile --address "$$ADMIN"
 
-# Runs everything: lint, the fuzzers for a moment, then all tests with the race
-# detector.
-test: packages-test lint
+# Runs everything: lint, a build by xcaddy, the fuzzers for a moment, then all
+# tests with the race detector.
+test: packages-test lint xcaddy
 	$(MAKE) fuzz FUZZTIME=20000x
 	$(GO) test -race -timeout 15m ./...
 
@@ -31,6 +31,10 @@ check: lint
 
 build:
 	$(GO) build -o caddy ./cmd/caddy
+
+# Builds Caddy as its users do, and looks whether the module is in it.
+xcaddy:
+	mkdir -p .run && OUTPUT=.run/xcaddy ./xcaddy.sh && .run/xcaddy list-modules | grep -x http.handlers.prefork_cgi
 
 lint:
 	$(GO) vet ./...

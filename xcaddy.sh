@@ -11,20 +11,20 @@ module=$(go list -m)
 caddy_version=$(go list -m -f '{{.Version}}' github.com/caddyserver/caddy/v2)
 output=${OUTPUT:-caddy}
 
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+
 # xcaddy cannot be installed by `go install` everywhere, since that refuses
 # modules with replacements; as a requirement of a module of its own it can.
 find_xcaddy() {
 	command -v xcaddy && return
-	tools=$(mktemp -d)
-	trap 'rm -rf "$tools"' EXIT
 	(
 		cd "$tools"
-		go mod init tools && go get github.com/caddyserver/xcaddy@v0.4.5 &&
-			go build -o xcaddy github.com/caddyserver/xcaddy/cmd/xcaddy
+		go mod init tools && go get github.com/caddyserver/xcaddy/cmd/xcaddy@v0.4.5 &&
+			go build github.com/caddyserver/xcaddy/cmd/xcaddy
 	) >"$tools/log" 2>&1 && echo "$tools/xcaddy"
 }
 
-tools=
 if xcaddy=$(find_xcaddy); then
 	echo "Building Caddy $caddy_version with $xcaddy"
 	# The same flags as go build has here, so that both share what is compiled.
@@ -32,6 +32,7 @@ if xcaddy=$(find_xcaddy); then
 		"$xcaddy" build "$caddy_version" --output "$output" --with "$module@v0.0.0=$PWD" "$@"
 elif [ $# -gt 0 ]; then
 	echo "xcaddy cannot be had, and without it options have no effect: $*" >&2
+	cat "$tools/log" >&2
 	exit 1
 else
 	echo "xcaddy cannot be had; building Caddy $caddy_version with go build"
