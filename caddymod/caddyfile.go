@@ -2,16 +2,13 @@ package caddymod
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/dustin/go-humanize"
 )
 
 // parseDirective sets up the handler from Caddyfile tokens. A script whose
@@ -217,148 +214,6 @@ func (i *Identity) unmarshal(d *caddyfile.Dispenser) error {
 	}
 	return d.Errf("unrecognized word %q in identity; it can be one of env, string, id", d.Val())
 }
-
-// limitNames are what Limits.unmarshal knows.
-const limitNames = "max_concurrent, queue, start_timeout, timeout, idle_timeout, grace_period, reload, spool_limit"
-
-// unmarshal reads a limit; known is false if the word is none.
-func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
-	switch d.Val() {
-	case "max_concurrent":
-		err = number(d, &l.MaxConcurrent)
-	case "queue":
-		err = l.unmarshalQueue(d)
-	case "start_timeout":
-		err = duration(d, &l.StartTimeout)
-	case "timeout":
-		err = duration(d, &l.Timeout)
-	case "idle_timeout":
-		err = duration(d, &l.IdleTimeout)
-	case "grace_period":
-		err = duration(d, &l.GracePeriod)
-	case "reload":
-		err = one(d, &l.Reload)
-	case "spool_limit":
-		err = size(d, &l.SpoolLimit)
-	default:
-		return false, nil
-	}
-	return true, err
-}
-
-func (l *Limits) unmarshalQueue(d *caddyfile.Dispenser) error {
-	words := d.RemainingArgs()
-	if len(words) == 0 || len(words) > 2 {
-		return d.ArgErr()
-	}
-	n, err := parseNumber(words[0], 0)
-	if err != nil {
-		return d.Errf("queue: %v", err)
-	}
-	if l.QueueSize = n; n == 0 {
-		l.QueueSize = -1 // none; zero in JSON is the default
-	}
-	if len(words) == 2 {
-		if l.QueueWait, err = parseDuration(words[1]); err != nil {
-			return d.Errf("queue: %v", err)
-		}
-	}
-	return nil
-}
-
-// one reads the only argument of a subdirective.
-func one(d *caddyfile.Dispenser, to *string) error {
-	if *to != "" {
-		return d.Errf("%s is given twice", d.Val())
-	}
-	if !d.AllArgs(to) {
-		return d.ArgErr()
-	}
-	return nil
-}
-
-// some reads one or more arguments; several lines add up.
-func some(d *caddyfile.Dispenser, to *[]string) error {
-	words := d.RemainingArgs()
-	if len(words) == 0 {
-		return d.ArgErr()
-	}
-	*to = append(*to, words...)
-	return nil
-}
-
-func number(d *caddyfile.Dispenser, to *int) error {
-	name, word := d.Val(), ""
-	if !d.AllArgs(&word) {
-		return d.ArgErr()
-	}
-	n, err := parseNumber(word, 1)
-	if err != nil {
-		return d.Errf("%s: %v", name, err)
-	}
-	*to = n
-	return nil
-}
-
-func duration(d *caddyfile.Dispenser, to *caddy.Duration) error {
-	name, word := d.Val(), ""
-	if !d.AllArgs(&word) {
-		return d.ArgErr()
-	}
-	value, err := parseDuration(word)
-	if err != nil {
-		return d.Errf("%s: %v", name, err)
-	}
-	*to = value
-	return nil
-}
-
-func size(d *caddyfile.Dispenser, to *int64) error {
-	name, word := d.Val(), ""
-	if !d.AllArgs(&word) {
-		return d.ArgErr()
-	}
-	if word == off {
-		*to = -1
-		return nil
-	}
-	n, err := humanize.ParseBytes(word)
-	if err != nil || n == 0 || n > 1<<62 {
-		return d.Errf("%s: %q is no size; write it as 10MB, or off", name, word)
-	}
-	*to = int64(n)
-	return nil
-}
-
-// off as a value means no limit.
-const off = "off"
-
-func parseNumber(word string, least int) (int, error) {
-	if word == off {
-		return -1, nil
-	}
-	n, err := strconv.Atoi(word)
-	if err != nil || n < least {
-		return 0, badValue{word, "a number from " + strconv.Itoa(least) + " on, or off"}
-	}
-	return n, nil
-}
-
-func parseDuration(word string) (caddy.Duration, error) {
-	if word == off {
-		return -1, nil
-	}
-	d, err := caddy.ParseDuration(word)
-	if err != nil || d <= 0 {
-		return 0, badValue{word, "a duration such as " + (30 * time.Second).String() + ", or off"}
-	}
-	return caddy.Duration(d), nil
-}
-
-// A badValue says what was written and what could be.
-type badValue struct{ word, wanted string }
-
-func (e badValue) Error() string { return strconv.Quote(e.word) + " is not " + e.wanted }
 
 // Interface guards.
 var _ caddyfile.Unmarshaler = (*Handler)(nil)

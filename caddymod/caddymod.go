@@ -4,11 +4,14 @@
 //
 // It is the only package that knows Caddy and its logger.
 //
-//	caddyfile.go   Caddyfile tokens ──▶ the structs of handler.go and limits.go
+//	caddyfile.go   Caddyfile tokens ──▶ the structs of handler.go and limits.go,
+//	               with the words of caddyfile_args.go
 //	handler.go     one directive's configuration: defaults, checks
+//	limits.go      what the directive and the global option have in common
 //	app.go         one configuration's generation in the process-wide registry
 //	spec.go        handler and script ──▶ pool.Spec: what setup sees
 //	serve.go       a request's way through: resolve, environ, acquire, call, answer
+//	pipes.go       a call's standard streams, both ends
 //	output.go      a script's output, with its time limits
 //	response.go    header and body ──▶ client
 //	input.go       the request's body ──▶ script

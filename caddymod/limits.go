@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/prefork-cgi/prefork-cgi/pool"
 )
@@ -101,4 +102,52 @@ func (l Limits) validate() error {
 		return nil
 	}
 	return fmt.Errorf("reload is %q; it can be strict, stale or off", l.Reload)
+}
+
+// limitNames are what Limits.unmarshal knows.
+const limitNames = "max_concurrent, queue, start_timeout, timeout, idle_timeout, grace_period, reload, spool_limit"
+
+// unmarshal reads a limit; known is false if the word is none.
+func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
+	switch d.Val() {
+	case "max_concurrent":
+		err = number(d, &l.MaxConcurrent)
+	case "queue":
+		err = l.unmarshalQueue(d)
+	case "start_timeout":
+		err = duration(d, &l.StartTimeout)
+	case "timeout":
+		err = duration(d, &l.Timeout)
+	case "idle_timeout":
+		err = duration(d, &l.IdleTimeout)
+	case "grace_period":
+		err = duration(d, &l.GracePeriod)
+	case "reload":
+		err = one(d, &l.Reload)
+	case "spool_limit":
+		err = size(d, &l.SpoolLimit)
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func (l *Limits) unmarshalQueue(d *caddyfile.Dispenser) error {
+	words := d.RemainingArgs()
+	if len(words) == 0 || len(words) > 2 {
+		return d.ArgErr()
+	}
+	n, err := parseNumber(words[0], 0)
+	if err != nil {
+		return d.Errf("queue: %v", err)
+	}
+	if l.QueueSize = n; n == 0 {
+		l.QueueSize = -1 // none; zero in JSON is the default
+	}
+	if len(words) == 2 {
+		if l.QueueWait, err = parseDuration(words[1]); err != nil {
+			return d.Errf("queue: %v", err)
+		}
+	}
+	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -180,51 +179,6 @@ func (x *exchange) hand(req prefork.Request) error {
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-// pipes are both ends of a call's standard streams.
-type pipes struct {
-	ourStdin                                 *os.File // nil where nothing is to be fed
-	stdin                                    *os.File // nil for /dev/null; a spooled body's file is the body's
-	stdout, theirStdout, stderr, theirStderr *os.File
-	spooled                                  bool
-}
-
-func newPipes(body *cgi.Body) (p *pipes, err error) {
-	p = &pipes{stdin: body.File, spooled: body.File != nil}
-	defer func() {
-		if err != nil {
-			p.closeTheirs()
-			p.closeOurs()
-		}
-	}()
-	if body.Reader != nil {
-		if p.ourStdin, p.stdin, err = prefork.NewInputPipe(); err != nil {
-			return nil, err
-		}
-	}
-	if p.stdout, p.theirStdout, err = prefork.NewPipe(); err != nil {
-		return nil, err
-	}
-	p.stderr, p.theirStderr, err = prefork.NewPipe()
-	return p, err
-}
-
-func (p *pipes) closeTheirs() {
-	if !p.spooled {
-		closeFiles(p.stdin)
-	}
-	closeFiles(p.theirStdout, p.theirStderr)
-}
-
-func (p *pipes) closeOurs() { closeFiles(p.ourStdin, p.stdout, p.stderr) }
-
-func closeFiles(files ...*os.File) {
-	for _, f := range files {
-		if f != nil {
-			_ = f.Close()
-		}
-	}
 }
 
 // environ returns the whole environment of the executor: what setup sees, the

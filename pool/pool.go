@@ -40,11 +40,6 @@ type Pool struct {
 	resting       bool                 // that time has come
 }
 
-// quietTime is how long sources must be unchanged before a server that still
-// serves is replaced: an editor may not have written all of them. Where the old
-// code must not be served, nobody waits.
-const quietTime = 200 * time.Millisecond
-
 func newPool(r *Registry, spec Spec, wanted bool) *Pool {
 	p := &Pool{
 		ident:    spec.Ident(),
@@ -211,26 +206,6 @@ func (p *Pool) lost(l *Lease) {
 	p.starved.pushFront(l)
 }
 
-// look compares the sources with their signatures, because something has
-// happened near them. A difference begins a new version.
-func (p *Pool) look() {
-	if seen := p.sources.Load(); p.limits.Reload != Off && seen != nil && !seen.same() {
-		p.version++
-		p.backoff.clear()
-		p.replaceAt = time.Now().Add(quietTime)
-		p.readSources()
-	}
-}
-
-// readSources takes the signatures of the sources as they are.
-func (p *Pool) readSources() {
-	seen := takeSources(append([]string{p.script}, p.spec.Sources...))
-	p.sources.Store(seen)
-	if p.limits.Reload != Off {
-		p.registry.watch(p, seen)
-	}
-}
-
 // settle brings the pool from any state to one where it has to wait for a
 // message or its deadline. All decisions are here.
 func (p *Pool) settle() {
@@ -254,11 +229,6 @@ func (p *Pool) settle() {
 	}
 }
 
-// mayServe reports whether s is fresh enough for l.
-func (p *Pool) mayServe(s *server, l *Lease) bool {
-	return p.limits.Reload != Strict || s.version >= l.version
-}
-
 // launchIfNeeded starts a setup if somebody waits for a server, or if the
 // current one is to be replaced while it serves.
 func (p *Pool) launchIfNeeded() {
@@ -271,12 +241,6 @@ func (p *Pool) launchIfNeeded() {
 		return
 	}
 	p.launch()
-}
-
-// outdated reports whether the current server serves until one of the newest
-// version is ready.
-func (p *Pool) outdated() bool {
-	return p.current != nil && p.limits.Reload == Stale && max(p.current.version, p.failedVersion) < p.version
 }
 
 // fail answers all that wait for a server, or for a slot and then a server, and
