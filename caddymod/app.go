@@ -2,7 +2,7 @@ package caddymod
 
 import (
 	"context"
-	"fmt"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -39,28 +39,18 @@ func (a *App) Provision(ctx caddy.Context) error {
 // Validate checks the defaults.
 func (a *App) Validate() error { return a.validate() }
 
-// add takes a handler of the same configuration in. Two that have the same warm
-// processes must agree on their limits.
-func (a *App) add(h *Handler) error {
-	for _, other := range a.handlers {
-		if h.sharesPools(other) && h.Limits != other.Limits {
-			return fmt.Errorf("two prefork_cgi handlers share the processes of %s and have different limits: "+
-				"give them the same, or separate the processes with identity", h.where())
-		}
+// covers tells the registry whether this configuration wants a pool. Which of
+// several handlers that may have it really does is known when a request comes:
+// until then the pool stays as it is.
+func (a *App) covers(spec pool.Spec) (wanted pool.Spec, ok bool) {
+	of := slices.DeleteFunc(slices.Clone(a.handlers), func(h *Handler) bool { return !h.covers(spec) })
+	if len(of) == 0 {
+		return spec, false
 	}
-	a.handlers = append(a.handlers, h)
-	return nil
-}
-
-// covers tells the registry whether this configuration wants a pool.
-func (a *App) covers(spec pool.Spec) (pool.Spec, bool) {
-	for _, h := range a.handlers {
-		if h.covers(spec) {
-			spec.Limits, spec.Sources = h.forPool(), h.sources(spec.Command.Script)
-			return spec, true
-		}
+	if len(of) == 1 {
+		spec.Limits, spec.Sources = of[0].forPool(), of[0].sources(spec.Command.Script)
 	}
-	return spec, false
+	return spec, true
 }
 
 // Start is the first step that touches what lives.

@@ -45,7 +45,6 @@ func TestContradictionsAreRefused(t *testing.T) {
 		"identity env PREFORK_INTERP": "this module alone",
 		"reload often":                "strict, stale or off",
 		"grace_period off":            "cannot be off",
-		"}\nprefork_cgi /x {\nroot /same\n}\nprefork_cgi {\nroot /same\nmax_concurrent 9": "different limits",
 	} {
 		if err := validate(t, "prefork_cgi {\n"+config+"\n}"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error is %v, want %q", config, err, want)
@@ -53,7 +52,7 @@ func TestContradictionsAreRefused(t *testing.T) {
 	}
 	for _, config := range []string{
 		"", "root /srv\nextensions *", "script /a\nscript_name /b",
-		"}\nprefork_cgi /x {\nroot /same\n}\nprefork_cgi {\nroot /other\nmax_concurrent 9",
+		"}\nprefork_cgi /x {\nroot /same\n}\nprefork_cgi {\nroot /same\nmax_concurrent 9",
 		"}\nprefork_cgi /x {\nroot /same\nenv A b\n}\nprefork_cgi {\nroot /same\nmax_concurrent 9",
 	} {
 		if err := validate(t, "prefork_cgi {\n"+config+"\n}"); err != nil {
@@ -116,6 +115,7 @@ func TestReloadKeepsWhatIsConfiguredTheSame(t *testing.T) {
 		"arguments":                    {handler(func(h *Handler) { h.Args = []string{"a"} }), "/srv/a.pl", false},
 		"identity":                     {handler(func(h *Handler) { h.Identity = &Identity{Env: []string{"A"}} }), "/srv/a.pl", false},
 		"root, still above it":         {handler(func(h *Handler) { h.Root = "/srv" }), "/srv/a.pl", true},
+		"root of all":                  {handler(func(h *Handler) { h.Root = "/" }), "/srv/a.pl", true},
 		"root, elsewhere":              {handler(func(h *Handler) { h.Root = "/srv/b" }), "/srv/a.pl", false},
 		"this script":                  {handler(func(h *Handler) { h.Root, h.Script = "", "/srv/a.pl" }), "/srv/a.pl", true},
 		"another script":               {handler(func(h *Handler) { h.Root, h.Script = "", "/srv/b.pl" }), "/srv/a.pl", false},
@@ -123,5 +123,19 @@ func TestReloadKeepsWhatIsConfiguredTheSame(t *testing.T) {
 		if got := c.next.covers(spec(old, c.script)); got != c.covers {
 			t.Errorf("%s: covered is %v", name, got)
 		}
+	}
+}
+
+func TestReloadLeavesToARequestWhichHandlerItIsFor(t *testing.T) {
+	one := &Handler{Root: defaultRoot, Limits: Limits{MaxConcurrent: 1}, Watch: []string{"data"}}
+	two := &Handler{Root: defaultRoot, Limits: Limits{MaxConcurrent: 2}}
+	was := two.spec("/srv/a.pl", nil, caddy.NewReplacer())
+	got, ok := (&App{handlers: []*Handler{one, two}}).covers(was)
+	if !ok || got.Limits.MaxConcurrent != 2 || len(got.Sources) != 0 {
+		t.Errorf("of two: %v, %+v", ok, got)
+	}
+	got, ok = (&App{handlers: []*Handler{one}}).covers(was)
+	if !ok || got.Limits.MaxConcurrent != 1 || len(got.Sources) != 1 {
+		t.Errorf("of one: %v, %+v", ok, got)
 	}
 }

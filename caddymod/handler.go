@@ -159,7 +159,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.settings = string(settings)
-	return h.app.add(h)
+	h.app.handlers = append(h.app.handlers, h)
+	return nil
 }
 
 // provisionEnv divides the environment into what setup sees and what belongs to

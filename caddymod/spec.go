@@ -93,21 +93,7 @@ func (h *Handler) covers(spec pool.Spec) bool {
 	case isStatic(h.Script):
 		return filepath.Clean(h.Script) == script
 	case isStatic(h.Root):
-		return strings.HasPrefix(script, filepath.Clean(h.Root)+string(filepath.Separator))
+		return strings.HasPrefix(script, strings.TrimSuffix(filepath.Clean(h.Root), "/")+"/")
 	}
 	return true
-}
-
-// sharesPools reports whether two handlers certainly have the same pools.
-func (h *Handler) sharesPools(other *Handler) bool {
-	where := h.where()
-	return isStatic(where) && where == other.where() && h.template(where) == other.template(where)
-}
-
-// where returns the script or the folder, as configured.
-func (h *Handler) where() string {
-	if h.Script != "" {
-		return filepath.Clean(h.Script)
-	}
-	return filepath.Clean(h.Root)
 }

@@ -1,6 +1,9 @@
 package pool
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // What a pool knows of its sources, and what follows for its servers. All of it
 // runs in run.
@@ -11,14 +14,27 @@ import "time"
 const quietTime = 200 * time.Millisecond
 
 // look compares the sources with their signatures, because something has
-// happened near them. A difference begins a new version.
+// happened near them.
 func (p *Pool) look() {
 	if seen := p.sources.Load(); p.limits.Reload != Off && seen != nil && !seen.same() {
-		p.version++
-		p.backoff.clear()
-		p.replaceAt = time.Now().Add(quietTime)
+		p.changed(seen)
+	}
+}
+
+// changed begins a new version, because files are no longer as they were seen.
+// If something else has been seen since, it has begun already.
+func (p *Pool) changed(seen *sources) {
+	if p.sources.Load() == seen {
+		p.outdate()
 		p.readSources()
 	}
+}
+
+// outdate begins a new version.
+func (p *Pool) outdate() {
+	p.version++
+	p.backoff.clear()
+	p.replaceAt = time.Now().Add(quietTime)
 }
 
 // readSources takes the signatures of the sources as they are.
@@ -27,6 +43,19 @@ func (p *Pool) readSources() {
 	p.sources.Store(seen)
 	if p.limits.Reload != Off {
 		p.registry.watch(p, seen)
+	}
+}
+
+// replaceSources takes up another list of sources or another policy. What a
+// server was made from is known of the old ones only: they must be unchanged,
+// and nobody can say that of one that was not among them. The new signatures are
+// taken first, so that no change falls between the two looks.
+func (p *Pool) replaceSources(old []string) {
+	seen := p.sources.Load()
+	p.readSources()
+	added := slices.ContainsFunc(p.spec.Sources, func(path string) bool { return !slices.Contains(old, path) })
+	if added || !seen.same() {
+		p.outdate()
 	}
 }
 

@@ -96,11 +96,11 @@ func (p *Pool) acquire(ctx context.Context, spec Spec, newest bool) (l *Lease, o
 	seen := p.sources.Load()
 	changed := spec.Limits.Reload != Off && seen != nil && !seen.same()
 	ok = p.send(func() {
+		if changed {
+			p.changed(seen)
+		}
 		if newest {
 			p.configure(spec)
-		}
-		if changed {
-			p.look() // once more, since another request may have seen it first
 		}
 		p.arrived(l)
 	})
@@ -120,7 +120,7 @@ func (p *Pool) configure(spec Spec) {
 	old, oldReload := p.spec.Sources, p.limits.Reload
 	p.spec, p.limits = spec, spec.Limits.WithDefaults()
 	if p.version > 0 && (p.limits.Reload != oldReload || !slices.Equal(old, spec.Sources)) {
-		p.readSources()
+		p.replaceSources(old)
 	}
 }
 
