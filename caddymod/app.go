@@ -1,7 +1,6 @@
 package caddymod
 
 import (
-	"context"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
@@ -70,7 +69,7 @@ func (a *App) Cleanup() error {
 	}
 	registry.Leave(a.generation)
 	if caddy.Exiting() {
-		closeRegistry(context.Background())
+		closeRegistry()
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ package caddymod
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -45,12 +46,13 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("prefork_cgi", httpcaddyfile.Before, "file_server")
 	httpcaddyfile.RegisterGlobalOption("prefork_cgi", parseGlobalOption)
 	// The last net: apps have cleaned up by then, unless they could not.
-	caddy.OnExit(closeRegistry)
+	caddy.OnExit(func(context.Context) { closeRegistry() })
 }
 
-// closeRegistry ends all processes when Caddy exits.
-func closeRegistry(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, exitLimit)
+// closeRegistry ends all processes when Caddy exits; once, so that what cannot
+// be ended is not waited for twice.
+var closeRegistry = sync.OnceFunc(func() {
+	ctx, cancel := context.WithTimeout(context.Background(), exitLimit)
 	defer cancel()
 	registry.Close(ctx)
-}
+})

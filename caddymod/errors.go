@@ -3,16 +3,14 @@ package caddymod
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"math"
 	"net/http"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/prefork-cgi/prefork-cgi/cgi"
 	"github.com/prefork-cgi/prefork-cgi/pool"
@@ -34,32 +32,25 @@ func answer(w http.ResponseWriter, err error) error {
 }
 
 // fail is answer for an exchange, whose executor ends too.
-func (x *exchange) fail(err error) error {
-	x.interrupt()
-	return answer(x.w, err)
-}
+func (x *exchange) fail(err error) error { return answer(x.w, x.end(err)) }
 
-// abort breaks the connection: what has been sent must not look complete.
+// breakOff breaks the connection: what has been sent must not look complete.
 // net/http expects this panic and says nothing of it.
-func (x *exchange) abort(err error) {
-	x.interrupt()
-	level := zapcore.ErrorLevel
-	if hasLeft(err) {
-		level = zapcore.DebugLevel
-	}
-	if entry := x.logger.Check(level, "response broken off"); entry != nil {
-		entry.Write(append(x.logFields(), zap.Error(err))...)
-	}
+func (x *exchange) breakOff(err error) {
+	_ = x.end(err)
 	// So that the client has all that was complete.
 	_ = http.NewResponseController(x.w).Flush()
 	panic(http.ErrAbortHandler)
 }
 
-// interrupt ends the executor if there is one and it still runs.
-func (x *exchange) interrupt() {
-	if x.lease != nil {
-		x.lease.Interrupt()
+// end ends the executor, if there is one and it still runs, because of an error,
+// and returns the first such.
+func (x *exchange) end(err error) error {
+	if x.output != nil {
+		err = x.output.abort(err)
 	}
+	x.failure = err
+	return err
 }
 
 // busyRetry is when to come again if there is no better guess.
@@ -71,10 +62,10 @@ func statusOf(err error) (status int, retryAfter time.Duration) {
 		handler   caddyhttp.HandlerError
 		badPath   *cgi.BadPathError
 		forbidden *cgi.ForbiddenError
+		body      *cgi.BodyError
 		tooLarge  *http.MaxBytesError
 		backoff   *pool.BackoffError
 		setup     *prefork.SetupError
-		start     *prefork.StartError
 	)
 	switch {
 	case errors.As(err, &handler): // another handler's, such as request_body's
@@ -87,6 +78,10 @@ func statusOf(err error) (status int, retryAfter time.Duration) {
 		return http.StatusRequestEntityTooLarge, 0
 	case hasLeft(err):
 		return statusClientClosed, 0
+	case errors.As(err, &body) && errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusRequestTimeout, 0
+	case errors.As(err, &body):
+		return http.StatusBadRequest, 0
 	case errors.As(err, &backoff):
 		return http.StatusServiceUnavailable, backoff.RetryIn
 	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrQueueTimeout), errors.Is(err, pool.ErrClosed):
@@ -95,9 +90,7 @@ func statusOf(err error) (status int, retryAfter time.Duration) {
 		return http.StatusGatewayTimeout, 0
 	case errors.Is(err, syscall.E2BIG):
 		return http.StatusRequestHeaderFieldsTooLarge, 0
-	case errors.As(err, &start): // before what it may wrap
-		return http.StatusBadGateway, 0
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, cgi.ErrNotFound):
 		return http.StatusNotFound, 0
 	}
 	return http.StatusBadGateway, 0

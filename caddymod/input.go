@@ -26,11 +26,12 @@ type input struct {
 	done chan struct{} // closed when the body is not read any more; nil without one
 
 	closing atomic.Bool // the exchange is over, and the end of the body no error
+	waiting atomic.Bool // for the client to send more
 }
 
 // feed starts to copy the body into pipe, which it takes over; nil where there
 // is nothing to copy.
-func feed(x *exchange, body *cgi.Body, pipe *os.File, output *output) *input {
+func feed(x *exchange, body *cgi.Body, pipe *os.File) *input {
 	in := &input{x: x, pipe: pipe}
 	if pipe == nil {
 		return in
@@ -42,23 +43,35 @@ func feed(x *exchange, body *cgi.Body, pipe *os.File, output *output) *input {
 		_ = http.NewResponseController(x.w).EnableFullDuplex()
 	}
 	in.done = make(chan struct{})
-	go in.run(body.Reader, output) // until the body is at its end, or close
+	go in.run(body.Reader) // until the body is at its end, or close
 	return in
 }
 
 // run copies. A script that does not want the body, or not all of it, closes its
 // end; that is no error. A body that cannot be read is.
-func (in *input) run(body io.Reader, output *output) {
+func (in *input) run(body io.Reader) {
 	defer close(in.done)
-	source := &bodyReader{Reader: body}
-	_, _ = io.Copy(progressWriter{in.pipe, output}, source)
+	source := &bodyReader{Reader: body, waiting: &in.waiting}
+	_, _ = io.Copy(progressWriter{in.pipe, in.x.output}, source)
 	_ = in.pipe.Close()
 	switch {
 	case source.err == nil:
 		_, _ = io.CopyN(io.Discard, source, lingerLimit)
 	case !errors.Is(source.err, io.EOF) && !in.closing.Load():
-		output.abort(source.err)
+		_ = in.x.output.abort(source.err)
 	}
+}
+
+// errStalled says that a client has not sent what it announced.
+var errStalled = &cgi.BodyError{Err: os.ErrDeadlineExceeded}
+
+// blame returns err, or that the client is to blame: a script that is silent may
+// be waiting for what the client does not send.
+func (in *input) blame(err error) error {
+	if errors.Is(err, errSilent) && in.waiting.Load() {
+		return errStalled
+	}
+	return err
 }
 
 // close ends the copying. A handler must not return while its body is read.
@@ -75,23 +88,36 @@ func (in *input) close() {
 	}
 	control := http.NewResponseController(in.x.w)
 	deadline := time.Unix(1, 0)
-	if in.x.sent {
-		_ = control.Flush()
+	if in.lingers() {
+		if in.x.sent {
+			_ = control.Flush()
+		}
 		deadline = time.Now().Add(lingerTime)
 	}
-	if control.SetReadDeadline(deadline) == nil {
+	// On a connection that is closed already it fails, and so does the reading.
+	if err := control.SetReadDeadline(deadline); !errors.Is(err, http.ErrNotSupported) {
 		<-in.done
 	}
+}
+
+// lingers reports whether the client is to finish sending: it is about to get a
+// response, or an error that is not its own.
+func (in *input) lingers() bool {
+	failure, body := in.x.failure, (*cgi.BodyError)(nil)
+	return failure == nil || !in.x.sent && !hasLeft(failure) && !errors.As(failure, &body)
 }
 
 // A bodyReader keeps the error that ended it: io.Copy does not tell whose it was.
 type bodyReader struct {
 	io.Reader
-	err error
+	waiting *atomic.Bool // set while it reads
+	err     error
 }
 
 func (b *bodyReader) Read(p []byte) (int, error) {
+	b.waiting.Store(true)
 	n, err := b.Reader.Read(p)
+	b.waiting.Store(false)
 	b.err = err
 	return n, err
 }

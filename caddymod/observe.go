@@ -34,6 +34,12 @@ func (a *App) observe(e pool.Event) {
 		level, message = zapcore.DebugLevel, "server takes no more requests"
 	case pool.Exited:
 		message = "server has ended"
+		switch {
+		case !e.Info.Mode.Warm(): // there was none
+			level = zapcore.DebugLevel
+		case e.Reason == pool.Ended: // and not by us
+			level = zapcore.WarnLevel
+		}
 	case pool.Wrote:
 		level, message = zapcore.WarnLevel, "script stderr"
 		fields = append(fields, zap.String("phase", "setup"), zap.String("line", e.Line))
@@ -54,16 +60,28 @@ func (a *App) observe(e pool.Event) {
 
 // observeCall makes the running call visible: placeholders, stderr lines, and
 // its end. stderr is taken over.
-func (x *exchange) observeCall(stderr *os.File, output *output) {
-	// Not safe for other goroutines, and puts the id into the access log.
-	x.requestID, _ = x.repl.GetString("http.request.uuid")
+func (x *exchange) observeCall(stderr *os.File) {
 	x.repl.Map(x.placeholder)
 	go x.logStderr(stderr) // until nobody holds the other end
-	go func() {            // until the executor has been reaped
+	go func() {            // until the executor has been reaped, and the request is over
 		<-x.lease.Finished()
-		output.wake()
-		x.logEnd(output.reason(nil))
+		took := x.took()
+		x.output.wake()
+		<-x.over
+		x.logEnd(took)
 	}()
+}
+
+// identify learns the request's id, for log lines; the access log has it too then.
+// It is not safe for other goroutines.
+func (x *exchange) identify() { x.requestID, _ = x.repl.GetString("http.request.uuid") }
+
+// logNoCall logs that the script could not be called, unless the client has left.
+func (x *exchange) logNoCall(err error) {
+	if !hasLeft(err) {
+		x.logger.Error("script cannot be called",
+			zap.String("script", x.script.File), zap.String("request_id", x.requestID), zap.Error(err))
+	}
 }
 
 // placeholder provides {http.prefork_cgi.*}.
@@ -114,12 +132,16 @@ func (x *exchange) logStderr(pipe *os.File) {
 	lines.Flush()
 }
 
-// logEnd logs how the executor has ended: loudly, if it says that it has failed
-// or we had a reason to end it that is not the client's.
-func (x *exchange) logEnd(interrupted error) {
+// logEnd logs how the executor has ended, and how the request: loudly, unless
+// all is well or the client has left.
+func (x *exchange) logEnd(took time.Duration) {
 	status := x.lease.Status()
 	level := zapcore.DebugLevel
-	if (status.Crashed() || status.Code != 0) && !hasLeft(interrupted) {
+	switch {
+	case hasLeft(x.failure):
+	case x.failure != nil:
+		level = zapcore.ErrorLevel
+	case status.Crashed() || status.Code != 0:
 		level = zapcore.WarnLevel
 	}
 	entry := x.logger.Check(level, "script has ended")
@@ -128,10 +150,10 @@ func (x *exchange) logEnd(interrupted error) {
 	}
 	fields := append(x.logFields(),
 		zap.Stringer("exit_status", status),
-		zap.Duration("duration", x.took()),
+		zap.Duration("duration", took),
 		zap.Duration("queued", x.lease.Queued()))
-	if interrupted != nil {
-		fields = append(fields, zap.NamedError("interrupted", interrupted))
+	if x.failure != nil {
+		fields = append(fields, zap.Error(x.failure), zap.Bool("broken_off", x.sent))
 	}
 	entry.Write(fields...)
 }

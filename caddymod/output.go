@@ -164,25 +164,18 @@ func (o *output) overdue() error {
 	return nil
 }
 
-// abort ends the executor, and the reading for the first reason that is given.
-func (o *output) abort(reason error) {
+// abort ends the executor, and the reading, for the first reason that is given.
+// It returns that.
+func (o *output) abort(reason error) error {
 	o.mu.Lock()
 	if o.aborted == nil {
 		o.aborted = reason
 	}
+	reason = o.aborted
 	o.mu.Unlock()
 	o.lease.Interrupt()
 	o.wake()
-}
-
-// reason returns why the reading was aborted, if it was, and else err.
-func (o *output) reason(err error) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.aborted != nil {
-		return o.aborted
-	}
-	return err
+	return reason
 }
 
 // expired delivers when the limit is over, counted from now.

@@ -31,10 +31,10 @@ var errCrashed = errors.New("the script was killed before its response was compl
 
 // header reads the script's header. Informational responses before it are
 // passed on.
-func (x *exchange) header(output *output) (*cgi.Response, error) {
+func (x *exchange) header() (*cgi.Response, error) {
 	raw := strings.HasPrefix(path.Base(x.script.File), "nph-")
 	for {
-		response, err := cgi.ReadHeader(output.buffer, raw)
+		response, err := cgi.ReadHeader(x.output.buffer, raw)
 		if errors.Is(err, cgi.ErrNoHeader) {
 			return nil, x.withStatus(err)
 		}
@@ -52,11 +52,11 @@ func (x *exchange) header(output *output) (*cgi.Response, error) {
 // inform sends an informational response.
 func (x *exchange) inform(response *cgi.Response) {
 	header := x.w.Header()
+	before := header.Clone()
 	maps.Copy(header, response.Header)
 	x.w.WriteHeader(response.Status)
-	for name := range response.Header {
-		header.Del(name)
-	}
+	clear(header)
+	maps.Copy(header, before)
 }
 
 // withStatus adds to an error how the executor ended, if that is soon known.
@@ -70,7 +70,7 @@ func (x *exchange) withStatus(err error) error {
 }
 
 // send sends the response. What it returns can only break the connection.
-func (x *exchange) send(response *cgi.Response, output *output) error {
+func (x *exchange) send(response *cgi.Response) error {
 	header := x.w.Header()
 	maps.Copy(header, response.Header)
 	if _, ok := response.Header["Content-Type"]; !ok {
@@ -79,10 +79,10 @@ func (x *exchange) send(response *cgi.Response, output *output) error {
 	x.left = announced(response)
 	x.w.WriteHeader(response.Status)
 	x.sent = true
-	if err := x.copy(output, flushesAtOnce(response)); err != nil {
+	if err := x.copy(flushesAtOnce(response)); err != nil {
 		return err
 	}
-	return x.end()
+	return x.complete()
 }
 
 // flushesAtOnce reports whether each piece of output is to be sent as it comes.
@@ -93,11 +93,11 @@ func flushesAtOnce(response *cgi.Response) bool {
 }
 
 // copy sends the body on, and flushes it when the script pauses.
-func (x *exchange) copy(output *output, atOnce bool) error {
+func (x *exchange) copy(atOnce bool) error {
 	control := http.NewResponseController(x.w)
 	var pause time.Duration // not zero while something has not been flushed
 	for {
-		chunk, err := output.next(pause)
+		chunk, err := x.output.next(pause)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -145,8 +145,8 @@ func (x *exchange) write(p []byte) error {
 	return err
 }
 
-// end learns how the executor ended, if it ends at all now.
-func (x *exchange) end() error {
+// complete learns how the executor ended, if it ends at all now.
+func (x *exchange) complete() error {
 	select {
 	case <-x.lease.Finished():
 	case <-time.After(endWait):

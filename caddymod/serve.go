@@ -34,7 +34,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case err != nil:
 		return answer(w, err)
 	}
-	x := &exchange{Handler: h, w: w, r: r, repl: repl, original: original.URL, script: script}
+	x := &exchange{Handler: h, w: w, r: r, repl: repl, original: original.URL, script: script, over: make(chan struct{})}
+	defer close(x.over)
 	return x.serve()
 }
 
@@ -99,8 +100,11 @@ type exchange struct {
 	original *url.URL // before any rewriting
 	script   cgi.Script
 
-	lease     *pool.Lease // nil before it is acquired
-	began     time.Time   // of the call
+	lease     *pool.Lease   // nil before it is acquired
+	output    *output       // nil before the call
+	began     time.Time     // of the call
+	over      chan struct{} // closed when the request is
+	failure   error         // why it failed; may be read when it is over
 	requestID string
 	sent      bool  // the response header
 	left      int64 // of the announced length of the response; -1 without one
@@ -122,35 +126,37 @@ func (x *exchange) serve() error {
 	if err != nil {
 		return x.fail(err)
 	}
+	x.identify()
 	defer x.logAccess()
-	output, input, err := x.call(body, prefork.Request{Env: env, Args: spec.Command.Args})
+	input, err := x.call(body, prefork.Request{Env: env, Args: spec.Command.Args})
 	if err != nil {
+		x.logNoCall(err)
 		return x.fail(err)
 	}
-	defer output.close()
+	defer x.output.close()
 	defer input.close()
-	stop := context.AfterFunc(x.r.Context(), func() { output.abort(context.Cause(x.r.Context())) })
+	stop := context.AfterFunc(x.r.Context(), func() { x.output.abort(context.Cause(x.r.Context())) })
 	defer stop()
 
-	response, err := x.header(output)
+	response, err := x.header()
 	if err != nil {
-		return x.fail(output.reason(err))
+		return x.fail(input.blame(err))
 	}
 	if response.Kind == cgi.LocalRedirect {
-		return x.redirect(output, response.Location)
+		return x.redirect(response.Location)
 	}
-	if err := x.send(response, output); err != nil {
-		x.abort(output.reason(err))
+	if err := x.send(response); err != nil {
+		x.breakOff(input.blame(err))
 	}
 	return nil
 }
 
 // call starts the executor with pipes of its own.
-func (x *exchange) call(body *cgi.Body, req prefork.Request) (*output, *input, error) {
+func (x *exchange) call(body *cgi.Body, req prefork.Request) (*input, error) {
 	pipes, err := newPipes(body)
 	if err != nil {
 		x.lease.Release()
-		return nil, nil, err
+		return nil, err
 	}
 	req.Stdin, req.Stdout, req.Stderr = pipes.stdin, pipes.theirStdout, pipes.theirStderr
 	x.began = time.Now()
@@ -158,11 +164,11 @@ func (x *exchange) call(body *cgi.Body, req prefork.Request) (*output, *input, e
 	pipes.closeTheirs()
 	if err != nil {
 		pipes.closeOurs()
-		return nil, nil, err
+		return nil, err
 	}
-	output := newOutput(pipes.stdout, x.lease, x.began, time.Duration(x.Timeout))
-	x.observeCall(pipes.stderr, output)
-	return output, feed(x, body, pipes.ourStdin, output), nil
+	x.output = newOutput(pipes.stdout, x.lease, x.began, time.Duration(x.Timeout))
+	x.observeCall(pipes.stderr)
+	return feed(x, body, pipes.ourStdin), nil
 }
 
 // hand hands the request to the process. That may take long: a library has a
@@ -235,9 +241,9 @@ type redirectsKey struct{}
 
 // redirect answers as for another path of this server: RFC 3875 section 6.2.2.
 // The script ends first, since its place may be needed.
-func (x *exchange) redirect(output *output, location string) error {
-	if err := output.discard(); err != nil {
-		return x.fail(output.reason(err))
+func (x *exchange) redirect(location string) error {
+	if err := x.output.discard(); err != nil {
+		return x.fail(err)
 	}
 	count, _ := x.r.Context().Value(redirectsKey{}).(int)
 	server := x.server()

@@ -14,6 +14,25 @@ import (
 // spooled.
 var ErrBodyTooLarge = errors.New("the request body is larger than may be spooled")
 
+// A BodyError says that a request body could not be read, which is the client's
+// fault or its connection's.
+type BodyError struct{ Err error }
+
+func (e *BodyError) Error() string { return "cannot read the request body: " + e.Err.Error() }
+
+func (e *BodyError) Unwrap() error { return e.Err }
+
+// A clientReader is the part of a request that comes from its client.
+type clientReader struct{ io.Reader }
+
+func (c clientReader) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &BodyError{err}
+	}
+	return n, err
+}
+
 // memoryLimit is how much of a body without a length is kept in memory.
 const memoryLimit = 64 << 10
 
@@ -32,16 +51,17 @@ type Body struct {
 // in chunks and HTTP/2 at will, is read to its end first: into memory if it is
 // short, else into a temporary file, up to limit bytes.
 //
-// Errors: [ErrBodyTooLarge], or that of reading or writing.
+// Errors: [ErrBodyTooLarge], *[BodyError], or that of spooling. Reader returns a
+// *BodyError too.
 func NewBody(r *http.Request, limit int64) (*Body, error) {
 	if r.ContentLength >= 0 {
 		if r.ContentLength == 0 && r.Header.Get("Content-Length") == "" {
 			return &Body{Length: -1}, nil
 		}
-		return newBody(r.ContentLength, io.LimitReader(r.Body, r.ContentLength)), nil
+		return newBody(r.ContentLength, io.LimitReader(clientReader{r.Body}, r.ContentLength)), nil
 	}
 	limit = min(limit, math.MaxInt64-1)
-	body := io.LimitReader(r.Body, limit+1)
+	body := io.LimitReader(clientReader{r.Body}, limit+1)
 	start, err := io.ReadAll(io.LimitReader(body, memoryLimit))
 	switch {
 	case err != nil:
@@ -75,7 +95,7 @@ func spool(body io.Reader, limit int64) (_ *Body, err error) {
 	}()
 	n, err := io.Copy(file, body)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot spool the request body: %w", err)
 	}
 	if n > limit {
 		return nil, ErrBodyTooLarge

@@ -15,6 +15,9 @@ import (
 // ErrNotScript says that a path is not a script's. Somebody else may answer it.
 var ErrNotScript = errors.New("not a script")
 
+// ErrNotFound says that the one script of a [Single] does not exist.
+var ErrNotFound = errors.New("cannot find the script")
+
 // A BadPathError says that a path is refused for its form, whatever is there.
 type BadPathError struct{ Reason string }
 
@@ -262,15 +265,17 @@ func (t Tree) index(w *walk, urlPath, escaped string) (Script, error) {
 // PATH_INFO, and all of urlPath where it does not begin with name. interpreted
 // is as in [Tree].
 //
-// Errors: *[BadPathError], *[ForbiddenError], or why there is no such file.
+// Errors: *[BadPathError], *[ForbiddenError], [ErrNotFound].
 func Single(file, name, urlPath, root string, interpreted func(string) bool) (Script, error) {
 	if strings.IndexByte(urlPath, 0) >= 0 {
 		return Script{}, &BadPathError{"it contains a NUL byte"}
 	}
 	info, err := os.Stat(file)
 	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return Script{}, &ForbiddenError{file, "its folder may not be searched"}
 	case err != nil:
-		return Script{}, fmt.Errorf("cannot find the script: %w", err)
+		return Script{}, fmt.Errorf("%w: %w", ErrNotFound, err)
 	case !info.Mode().IsRegular():
 		return Script{}, &ForbiddenError{file, "it is not a file"}
 	}

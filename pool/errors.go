@@ -23,7 +23,7 @@ type BackoffError struct {
 }
 
 func (e *BackoffError) Error() string {
-	return fmt.Sprintf("not tried again for %v after: %v", e.RetryIn.Round(time.Millisecond), e.Err)
+	return fmt.Sprintf("setup has failed, and is not tried again for %v", e.RetryIn.Round(time.Millisecond))
 }
 
 func (e *BackoffError) Unwrap() error { return e.Err }

@@ -48,13 +48,15 @@ func (p *Pool) readSources() {
 
 // replaceSources takes up another list of sources or another policy. What a
 // server was made from is known of the old ones only: they must be unchanged,
-// and nobody can say that of one that was not among them. The new signatures are
-// taken first, so that no change falls between the two looks.
-func (p *Pool) replaceSources(old []string) {
+// and nobody can say that of one that was not among them, nor of modules that a
+// library was told not to look at. The new signatures are taken first, so that
+// no change falls between the two looks.
+func (p *Pool) replaceSources(old []string, oldReload Reload) {
 	seen := p.sources.Load()
 	p.readSources()
 	added := slices.ContainsFunc(p.spec.Sources, func(path string) bool { return !slices.Contains(old, path) })
-	if added || !seen.same() {
+	thawed := oldReload != Strict && p.limits.Reload == Strict
+	if added || thawed || !seen.same() {
 		p.outdate()
 	}
 }

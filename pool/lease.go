@@ -3,16 +3,15 @@ package pool
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
 
-// maxHandovers is how many servers a request is offered to. More than one means
-// that a server ended in the moment before it took the request; a server that
-// always does is broken, not unlucky.
+// maxHandovers is how many servers a request is offered to that end before they
+// have taken any. More than one means that a server ended in just that moment; a
+// server that always does is broken, not unlucky.
 const maxHandovers = 4
 
 // A Lease is one request's right to make one call. The request owns it and must
@@ -71,15 +70,19 @@ func (l *Lease) Info() prefork.Info { return l.server.info }
 // Call hands the request to the process. ctx bounds that and nothing later.
 // When it fails the lease is over.
 func (l *Lease) Call(ctx context.Context, req prefork.Request) error {
-	for handovers := 1; ; handovers++ {
+	for vain := 0; ; {
 		call, err := l.server.proc.Call(ctx, req)
 		if err == nil {
+			l.server.served.Store(true)
 			l.begin(call)
 			return nil
 		}
-		if !errors.Is(err, prefork.ErrGone) || handovers == maxHandovers {
+		if !l.server.served.Load() {
+			vain++
+		}
+		if !errors.Is(err, prefork.ErrGone) || vain == maxHandovers {
 			l.Release()
-			return fmt.Errorf("cannot call %s: %w", l.pool.script, err)
+			return err
 		}
 		// Nothing of the request has been used: it waits for the next server.
 		l.pool.send(func() { l.pool.lost(l) })

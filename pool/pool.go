@@ -38,6 +38,7 @@ type Pool struct {
 	leases        map[*Lease]struct{}  // granted
 	idleAt        time.Time            // when to end; zero while something is to be done
 	resting       bool                 // that time has come
+	closing       bool                 // the program is ending: nothing new
 }
 
 func newPool(r *Registry, spec Spec, wanted bool) *Pool {
@@ -118,9 +119,13 @@ func (p *Pool) acquire(ctx context.Context, spec Spec, newest bool) (l *Lease, o
 // configure takes over what a newer configuration says.
 func (p *Pool) configure(spec Spec) {
 	old, oldReload := p.spec.Sources, p.limits.Reload
+	oldIdle := p.limits.IdleTimeout
 	p.spec, p.limits = spec, spec.Limits.WithDefaults()
+	if p.limits.IdleTimeout != oldIdle {
+		p.idleAt = time.Time{} // counted from now
+	}
 	if p.version > 0 && (p.limits.Reload != oldReload || !slices.Equal(old, spec.Sources)) {
-		p.replaceSources(old)
+		p.replaceSources(old, oldReload)
 	}
 }
 
@@ -137,6 +142,8 @@ func (p *Pool) arrived(l *Lease) {
 	p.asked = true
 	l.version, l.arrived, l.grace = p.version, time.Now(), p.limits.Grace
 	switch {
+	case p.closing:
+		p.refuse(l, ErrClosed)
 	case p.slots < p.limits.MaxConcurrent && len(p.queue) == 0:
 		p.admit(l)
 	case len(p.queue) < p.limits.QueueSize:
@@ -191,8 +198,8 @@ func (p *Pool) unbind(l *Lease) {
 	l.server.leases--
 }
 
-// lost puts a lease whose server went away before the call in front of those
-// that wait for the next one. It keeps its slot.
+// lost has a lease whose server went away before the call wait for the next one,
+// before those that came later. It keeps its slot.
 func (p *Pool) lost(l *Lease) {
 	if l.place != granted {
 		return
@@ -202,8 +209,13 @@ func (p *Pool) lost(l *Lease) {
 		p.current = nil // its exit is about to be told; it takes no more leases
 		p.recycle(l.server, Ended)
 	}
+	if p.closing {
+		p.slots--
+		p.refuse(l, ErrClosed)
+		return
+	}
 	l.place = starved
-	p.starved.pushFront(l)
+	p.starved.pushBack(l)
 }
 
 // settle brings the pool from any state to one where it has to wait for a
@@ -309,6 +321,7 @@ func (p *Pool) deadlineReached() {
 
 // shut interrupts what runs and refuses what waits: the program is ending.
 func (p *Pool) shut() {
+	p.closing = true
 	p.want(false)
 	p.fail(ErrClosed, p.version)
 	for _, l := range p.queue.take(func(*Lease) bool { return true }) {
@@ -330,6 +343,8 @@ func (p *Pool) kill() {
 	for s := range p.servers {
 		if s.proc != nil {
 			s.proc.Kill()
+		} else {
+			s.abort()
 		}
 	}
 }

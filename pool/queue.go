@@ -7,8 +7,14 @@ type queue []*Lease
 
 func (q *queue) push(l *Lease) { *q = append(*q, l) }
 
-// pushFront is for a lease that has waited before.
-func (q *queue) pushFront(l *Lease) { *q = slices.Insert(*q, 0, l) }
+// pushBack puts a lease that has waited before where it was.
+func (q *queue) pushBack(l *Lease) {
+	i := slices.IndexFunc(*q, func(other *Lease) bool { return l.arrived.Before(other.arrived) })
+	if i < 0 {
+		i = len(*q)
+	}
+	*q = slices.Insert(*q, i, l)
+}
 
 func (q *queue) pop() *Lease {
 	l := (*q)[0]

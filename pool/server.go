@@ -2,14 +2,15 @@ package pool
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
 
 // A server is a launched process, or the launch of one, as its pool sees it.
-// All of it belongs to the pool's run, but for info and proc, which do not
-// change once the server is ready.
+// All of it belongs to the pool's run, but for served, and for info and proc,
+// which do not change once the server is ready.
 type server struct {
 	pool    *Pool
 	state   state
@@ -18,6 +19,7 @@ type server struct {
 	reason  Reason // why it takes no more leases
 	proc    prefork.Process
 	info    prefork.Info
+	served  atomic.Bool        // it has taken a call
 	abort   context.CancelFunc // ends its setup
 	kill    *time.Timer
 }

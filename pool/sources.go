@@ -58,15 +58,31 @@ const maxHops = 40
 func takeSources(paths []string) *sources {
 	s := &sources{paths: map[string]bool{}}
 	for _, path := range paths {
-		target := s.addLinks(filepath.Clean(path))
-		s.add(target, false)
-		if info, err := os.Stat(target); err == nil && info.IsDir() {
-			s.addTree(target)
-		}
+		s.addPath(filepath.Clean(path))
 	}
 	slices.Sort(s.folders)
 	s.folders = slices.Compact(s.folders)
 	return s
+}
+
+// addPath adds what is at path: the links on the way, the file or folder, and all
+// that is below a folder.
+func (s *sources) addPath(path string) {
+	target := s.addLinks(path)
+	s.add(target, false)
+	if info, err := os.Stat(target); err == nil && info.IsDir() && !s.inTree(target) {
+		s.addTree(target)
+	}
+}
+
+// inTree reports whether a path is a tree's, or below one.
+func (s *sources) inTree(path string) bool {
+	return slices.ContainsFunc(s.trees, func(tree string) bool { return below(path, tree) })
+}
+
+// below reports whether path is folder or below it.
+func below(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
 }
 
 // addLinks adds every symbolic link on the way to path and returns the path
@@ -106,11 +122,16 @@ func (s *sources) addTree(folder string) {
 		if entry.IsDir() {
 			s.folders = append(s.folders, path)
 		}
-		if entry.Type()&fs.ModeSymlink != 0 {
-			s.add(s.addLinks(path), false)
+		if entry.Type()&fs.ModeSymlink == 0 {
+			s.add(path, false)
 			return nil
 		}
-		s.add(path, false)
+		// A link to where we come from leads round in a circle.
+		if target, err := filepath.EvalSymlinks(path); err == nil && below(folder, target) {
+			s.addLinks(path)
+			return nil
+		}
+		s.addPath(path)
 		return nil
 	})
 	s.folders = append(s.folders, folder)
@@ -181,7 +202,7 @@ func sum(path string, link bool) [sha256.Size]byte {
 		for _, entry := range entries {
 			_, _ = io.WriteString(h, entry.Name()+"\x00")
 		}
-	default:
+	case info.Mode().IsRegular(): // anything else may block
 		if file, err := os.Open(path); err == nil {
 			_, _ = io.Copy(h, io.LimitReader(file, sumLimit))
 			_ = file.Close()

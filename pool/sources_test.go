@@ -3,6 +3,7 @@ package pool
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -141,5 +142,29 @@ func BenchmarkSourcesSame(b *testing.B) {
 		if !s.same() {
 			b.Fatal("changed")
 		}
+	}
+}
+
+func TestTreeGoesOnBehindLinks(t *testing.T) {
+	d, shared := newTree(t), newTree(t)
+	d.write("lib/own", "one")
+	shared.write("deep/file", "one")
+	d.link("lib/shared", shared.root)
+	d.link("lib/round", d.root)
+	seen := takeSources([]string{d.path("lib")})
+	if n := len(seen.files); n > 20 {
+		t.Errorf("%d files: round in a circle", n)
+	}
+	shared.write("deep/file", "changed")
+	if seen.same() {
+		t.Error("a change behind a link is not seen")
+	}
+}
+
+func TestPipeInATreeIsNotOpened(t *testing.T) {
+	d := newTree(t)
+	d.must(syscall.Mkfifo(d.path("pipe"), 0o600)) // to open it would wait for a writer
+	if !takeSources([]string{d.root}).same() {
+		t.Error("not the same")
 	}
 }

@@ -3,9 +3,7 @@ package pool
 import (
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/fsnotify/fsnotify"
@@ -121,10 +119,5 @@ func (w *watcher) tell(concerned func(*sources) bool) {
 
 // concerns reports whether an event at path can mean that a source has changed.
 func (s *sources) concerns(path string) bool {
-	if s.paths[path] || slices.Contains(s.folders, path) {
-		return true
-	}
-	return slices.ContainsFunc(s.trees, func(tree string) bool {
-		return strings.HasPrefix(path, tree+string(filepath.Separator))
-	})
+	return s.paths[path] || slices.Contains(s.folders, path) || s.inTree(path)
 }

@@ -18,6 +18,7 @@ import (
 type call struct {
 	*greeted
 	interrupted atomic.Bool
+	atEnd       func() // called when the call is over
 
 	mu       sync.Mutex // guards what follows
 	executor *peer      // once known
@@ -26,7 +27,7 @@ type call struct {
 
 // start sends the request, and takes ownership of m. When it fails with ErrGone
 // the monitor was dead before it had the whole request, so no executor ran.
-func (m *greeted) start(ctx context.Context, req Request, message []byte) (Call, error) {
+func (m *greeted) start(ctx context.Context, req Request, message []byte) (*call, error) {
 	err := m.send(ctx, req, message)
 	if err == nil {
 		return &call{greeted: m}, nil
@@ -101,9 +102,15 @@ func (c *call) Interrupt() {
 }
 
 // Kill implements [Call]. The monitor is in the group that it leads, so the
-// status is lost; Wait sees end-of-file.
+// status is lost; Wait sees its end. An executor may have left that group.
 func (c *call) Kill() {
 	c.interrupted.Store(true)
+	c.PID()
+	c.mu.Lock()
+	if c.executor != nil {
+		c.executor.signal(syscall.SIGKILL)
+	}
+	c.mu.Unlock()
 	c.peer.signalGroup(syscall.SIGKILL)
 }
 
@@ -114,6 +121,12 @@ func (c *call) Kill() {
 // itself is hit on its way out, and "killed by SIGINT" is what most calls report.
 // Whatever it was about to return cannot be known; that it ended by itself can.
 func (c *call) Wait() Status {
+	go func() { // until the monitor has ended, or close
+		c.peer.wait()
+		// Something that setup left running may hold the other end as well; what the
+		// monitor has written stays readable.
+		_ = c.conn.CloseRead()
+	}()
 	status := readStatus(c.conn)
 	if status.Lost || c.interrupted.Load() {
 		// Nobody waits for what is left of the group any more.
@@ -129,6 +142,7 @@ func (c *call) Wait() Status {
 		c.executor.close()
 	}
 	c.close()
+	c.atEnd()
 	return status
 }
 

@@ -29,7 +29,9 @@ type child struct {
 // The files stay the caller's.
 func spawn(program string, argv []string, dir string, env []string, files []int) (*child, error) {
 	defaultSIGPIPE()
-	closeInherited()
+	if err := closeInherited(); err != nil {
+		return nil, err
+	}
 	fds := make([]uintptr, len(files))
 	for i, fd := range files {
 		fds[i] = uintptr(fd)
@@ -135,16 +137,17 @@ func defaultSIGPIPE() {
 // closeInherited marks the descriptors close-on-exec that were open when this
 // program was started: a service manager's sockets, a shell's files. All that
 // are opened later are marked from birth.
-var closeInherited = sync.OnceFunc(func() {
+var closeInherited = untilDone(func() error {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		return
+		return err
 	}
 	for _, entry := range entries {
 		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
 			unix.CloseOnExec(fd)
 		}
 	}
+	return nil
 })
 
 // withoutAmbient calls fork on a thread that has no ambient capabilities: those

@@ -255,3 +255,17 @@ func TestNothingIsLeftWhenTheOwnerIsKilled(t *testing.T) {
 	owner.Process.Kill()
 	owner.Wait() // that nothing is left is the leak check's to say
 }
+
+func TestWhatSetupLeftBehindHoldsNoCall(t *testing.T) {
+	p, _ := launch(t, perlHead+`$| = 1; print STDERR "\n"; system('sleep 1000 & echo $! >left');
+prefork_initialisation_complete(log_facility => ''); open my $f, '<', 'left'; my $left = <$f>; chomp $left;
+print getppid(), " $left\n"; sleep 1000 while 1;`)
+	r, line := begin(t, p)
+	monitor, left, _ := strings.Cut(line, " ")
+	t.Cleanup(func() { syscall.Kill(must(strconv.Atoi(left)), syscall.SIGKILL) })
+	syscall.Kill(must(strconv.Atoi(monitor)), syscall.SIGKILL)
+	// The one that was left holds the other end of the first call's socket.
+	if status := r.Wait(); !status.Lost {
+		t.Errorf("status %v", status)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"unicode"
 )
 
 // forkPointName is the library's call at initialisation complete. All script
@@ -38,13 +39,33 @@ func hasForkPoint(script string) (bool, error) {
 	return namesForkPoint(text), nil
 }
 
-// namesForkPoint searches a script's text.
+// namesForkPoint searches a script's text, but for comments, for documentation in
+// the form of Perl (=head … =cut) and Ruby (=begin … =end), and for what follows
+// __END__ or __DATA__ in both.
 func namesForkPoint(text []byte) bool {
+	documentation := false
 	for line := range bytes.Lines(text) {
-		line = bytes.TrimLeft(line, " \t")
-		if !bytes.HasPrefix(line, []byte("#")) && bytes.Contains(line, []byte(forkPointName)) {
+		word, _, _ := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte(" "))
+		switch {
+		case string(word) == "=cut", string(word) == "=end":
+			documentation = false
+		case len(word) > 1 && word[0] == '=' && unicode.IsLetter(rune(word[1])):
+			documentation = true
+		case documentation:
+		case string(word) == "__END__", string(word) == "__DATA__":
+			return false
+		case word0(line) == '#':
+		case bytes.Contains(line, []byte(forkPointName)):
 			return true
 		}
 	}
 	return false
+}
+
+// word0 returns the first byte of a line that is no blank; 0 if there is none.
+func word0(line []byte) byte {
+	if line = bytes.TrimLeft(line, " \t"); len(line) > 0 {
+		return line[0]
+	}
+	return 0
 }

@@ -27,7 +27,7 @@ const guardPatience = time.Second
 type guard struct {
 	mu       sync.Mutex
 	holders  int
-	sessions map[int]struct{}
+	sessions map[int]int // how often each is watched
 	shell    *child
 	lines    *os.File // our end of its stdin; nil when there is none
 }
@@ -59,15 +59,22 @@ func (g *guard) cover(c *child) {
 // watch adds a session.
 func (g *guard) watch(sid int) { g.change('+', sid) }
 
-// forget takes a session out. It is called before the number can be used again.
+// forget undoes one watch. It is called before the number can be used again.
 func (g *guard) forget(sid int) { g.change('-', sid) }
 
 func (g *guard) change(op byte, sid int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if op == '+' {
-		g.sessions[sid] = struct{}{}
+		g.sessions[sid]++
+		if g.sessions[sid] > 1 {
+			return
+		}
 	} else {
+		g.sessions[sid]--
+		if g.sessions[sid] > 0 {
+			return
+		}
 		delete(g.sessions, sid)
 	}
 	if g.lines == nil || g.tell(op, sid) != nil {

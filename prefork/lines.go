@@ -43,7 +43,7 @@ func (w *LineWriter) Flush() {
 	}
 	line := string(bytes.TrimRight(w.line, "\r"))
 	if w.over || len(line) > lineLimit {
-		line = wholeRunes(line[:lineLimit]) + truncatedMark
+		line = wholeRunes(line[:min(len(line), lineLimit)]) + truncatedMark
 	}
 	w.line, w.over = w.line[:0], false
 	if line != "" {

@@ -42,6 +42,7 @@ func TestLinesAreCutWhereverWritesAre(t *testing.T) {
 		{full + full + "\n\none", full + truncatedMark + "|one"},
 		{full + full, full + truncatedMark},
 		{full + "\r\n", full},
+		{full[1:] + "\r\r\r\n", full[1:] + truncatedMark},
 		{full[1:] + "\u00e9\n", full[1:] + truncatedMark}, // not half a character
 	} {
 		cuts := [][]string{{c.text}}

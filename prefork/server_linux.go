@@ -111,7 +111,7 @@ func (s *server) Call(ctx context.Context, req Request) (Call, error) {
 		return nil, err
 	}
 	if first := s.takeFirst(); first != nil {
-		call, errFirst := first.start(ctx, req, message)
+		call, errFirst := s.start(ctx, first, req, message)
 		if !errors.Is(errFirst, ErrGone) {
 			return call, errFirst
 		}
@@ -121,7 +121,23 @@ func (s *server) Call(ctx context.Context, req Request) (Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	return monitor.start(ctx, req, message)
+	return s.start(ctx, monitor, req, message)
+}
+
+// start has a monitor begin. The call may outlive the server, and the guard
+// watches their session until both are gone.
+func (s *server) start(ctx context.Context, monitor *greeted, req Request, message []byte) (Call, error) {
+	call, err := monitor.start(ctx, req, message)
+	if err != nil {
+		return nil, err
+	}
+	s.guard.hold()
+	s.guard.watch(s.peer.pid)
+	call.atEnd = func() {
+		s.guard.forget(s.peer.pid)
+		s.guard.release()
+	}
+	return call, nil
 }
 
 func (s *server) takeFirst() *greeted {
@@ -196,8 +212,11 @@ func greet(ctx context.Context, conn *net.UnixConn) (*greeted, error) {
 		return nil, errors.New("cannot learn a monitor's process number")
 	}
 	p, err := newPeer(reader.pid)
-	if err != nil {
+	if errors.Is(err, syscall.ESRCH) {
 		return nil, fmt.Errorf("%w: its monitor was killed: %w", ErrGone, err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return &greeted{conn: conn, peer: p}, nil
 }

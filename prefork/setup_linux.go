@@ -43,8 +43,8 @@ type ends struct {
 }
 
 // makeEnds makes them; on failure nothing stays open.
-func makeEnds() (e *ends, err error) {
-	e = &ends{}
+func makeEnds() (_ *ends, err error) {
+	e := &ends{}
 	defer func() {
 		if err != nil {
 			e.closeScript()

@@ -11,15 +11,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nullDevice is /dev/null, opened once for all scripts that get no input. It is
-// never closed: its number may be with a fork at any moment.
-var nullDevice = sync.OnceValues(func() (*os.File, error) {
+// untilDone returns a function that calls f until it has succeeded once: what
+// fails for want of a descriptor must not fail for ever.
+func untilDone(f func() error) func() error {
+	var mu sync.Mutex
+	done := false
+	return func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if done {
+			return nil
+		}
+		err := f()
+		done = err == nil
+		return err
+	}
+}
+
+// null is /dev/null, opened once for all scripts that get no input. It is never
+// closed: its number may be with a fork at any moment.
+var null *os.File
+
+var openNull = untilDone(func() error {
 	fd, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open %s: %w", os.DevNull, err)
+		return fmt.Errorf("cannot open %s: %w", os.DevNull, err)
 	}
-	return os.NewFile(uintptr(fd), os.DevNull), nil
+	null = os.NewFile(uintptr(fd), os.DevNull)
+	return nil
 })
+
+// nullDevice returns /dev/null.
+func nullDevice() (*os.File, error) {
+	err := openNull()
+	return null, err
+}
 
 // orNull returns f, or /dev/null for nil.
 func orNull(f *os.File) (*os.File, error) {

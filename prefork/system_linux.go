@@ -14,7 +14,7 @@ type System struct{ guard guard }
 
 // NewSystem returns a launcher. It holds nothing while it has launched nothing.
 func NewSystem() *System {
-	return &System{guard: guard{sessions: map[int]struct{}{}}}
+	return &System{guard: guard{sessions: map[int]int{}}}
 }
 
 // Check reports whether this system has what System needs; if not, the error

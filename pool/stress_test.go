@@ -1,0 +1,136 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// A storm is many requests for one script, while servers die, setup fails and
+// configurations come and go. What comes of it depends on a seed alone.
+type storm struct {
+	t        *testing.T
+	fake     *fake
+	registry *Registry
+	spec     Spec
+
+	mu         sync.Mutex
+	random     *rand.Rand
+	generation *Generation
+}
+
+func newStorm(t *testing.T, seed uint64, limits Limits) *storm {
+	f := &fake{}
+	s := &storm{
+		t: t, fake: f, registry: newFakeRegistry(f), random: rand.New(rand.NewPCG(seed, 0)),
+		spec: specFor(t.TempDir()+"/a", func(s *Spec) { s.Limits = limits }),
+	}
+	s.reload()
+	return s
+}
+
+// n returns a number below limit.
+func (s *storm) n(limit int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.random.IntN(limit)
+}
+
+// pause waits up to most.
+func (s *storm) pause(most time.Duration) { time.Sleep(time.Duration(s.n(int(most)))) }
+
+func (s *storm) newest() *Generation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.generation
+}
+
+// reload puts another generation in the place of the one that is there.
+func (s *storm) reload() {
+	g := &Generation{Covers: func(Spec) (Spec, bool) { return s.spec, true }}
+	s.registry.Enter(g)
+	s.mu.Lock()
+	old := s.generation
+	s.generation = g
+	s.mu.Unlock()
+	if old != nil {
+		s.pause(time.Millisecond)
+		s.registry.Leave(old)
+	}
+}
+
+// disturb does one bad thing.
+func (s *storm) disturb() {
+	switch s.n(5) {
+	case 0:
+		s.fake.mu.Lock()
+		launches := s.fake.launches
+		s.fake.mu.Unlock()
+		if len(launches) > 0 {
+			launches[len(launches)-1].Kill()
+		}
+	case 1:
+		s.fake.set(func() { s.fake.fail = errors.New("no") })
+	case 2, 3:
+		s.fake.set(func() { s.fake.fail = nil })
+	case 4:
+		s.reload()
+	}
+}
+
+// request is one client, which may lose its patience at any point.
+func (s *storm) request() {
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Duration(1+s.n(int(40*time.Millisecond))))
+	defer cancel()
+	l, err := s.registry.Acquire(ctx, s.newest(), s.spec)
+	if err != nil {
+		return
+	}
+	if s.n(10) == 0 {
+		l.Release()
+		return
+	}
+	if l.Call(ctx, prefork.Request{}) != nil {
+		return
+	}
+	s.pause(10 * time.Millisecond)
+	if s.n(3) == 0 {
+		l.Interrupt()
+	} else {
+		exit(l, 0)
+	}
+	<-l.Finished()
+}
+
+func TestStormLeavesNothingAndKeepsTheLimit(t *testing.T) {
+	for seed := range uint64(60) {
+		synctest.Test(t, func(t *testing.T) {
+			const most = 3
+			s := newStorm(t, seed, Limits{
+				MaxConcurrent: most, QueueSize: 5, QueueWait: 50 * time.Millisecond,
+				IdleTimeout: 30 * time.Millisecond, Reload: Off, Grace: 5 * time.Millisecond,
+			})
+			var all sync.WaitGroup
+			for range 200 {
+				s.pause(2 * time.Millisecond)
+				all.Go(s.request)
+				if s.n(3) == 0 {
+					s.disturb()
+				}
+			}
+			all.Wait()
+			time.Sleep(time.Minute) // virtual: all pools are idle by then
+			if s.fake.running != 0 || s.fake.most > most || len(s.registry.all()) != 0 {
+				t.Errorf("seed %d: %d executors and %d pools are left, %d ran at once",
+					seed, s.fake.running, len(s.registry.all()), s.fake.most)
+			}
+			s.registry.Close(t.Context())
+		})
+	}
+}
