@@ -2,7 +2,6 @@ package caddymod
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -33,12 +32,17 @@ func some(d *caddyfile.Dispenser, to *[]string) error {
 	return nil
 }
 
-func number(d *caddyfile.Dispenser, to *int) error {
+// value reads the only argument of a subdirective that parse turns into a number
+// of some unit, which is not zero once it is set.
+func value[T ~int | ~int64](d *caddyfile.Dispenser, to *T, parse func(word string) (T, error)) error {
 	name, word := d.Val(), ""
+	if *to != 0 {
+		return d.Errf("%s is given twice", name)
+	}
 	if !d.AllArgs(&word) {
 		return d.ArgErr()
 	}
-	n, err := parseNumber(word, 1)
+	n, err := parse(word)
 	if err != nil {
 		return d.Errf("%s: %v", name, err)
 	}
@@ -46,46 +50,30 @@ func number(d *caddyfile.Dispenser, to *int) error {
 	return nil
 }
 
-func duration(d *caddyfile.Dispenser, to *caddy.Duration) error {
-	name, word := d.Val(), ""
-	if !d.AllArgs(&word) {
-		return d.ArgErr()
-	}
-	value, err := parseDuration(word)
-	if err != nil {
-		return d.Errf("%s: %v", name, err)
-	}
-	*to = value
-	return nil
-}
-
-func size(d *caddyfile.Dispenser, to *int64) error {
-	name, word := d.Val(), ""
-	if !d.AllArgs(&word) {
-		return d.ArgErr()
-	}
-	if word == off {
-		*to = -1
-		return nil
-	}
-	n, err := humanize.ParseBytes(word)
-	if err != nil || n == 0 || n > 1<<62 {
-		return d.Errf("%s: %q is no size; write it as 10MB, or off", name, word)
-	}
-	*to = int64(n)
-	return nil
-}
-
 // off as a value means no limit.
 const off = "off"
 
-func parseNumber(word string, least int) (int, error) {
+// parseCount reads how many there may be.
+func parseCount(word string) (int, error) {
 	if word == off {
 		return -1, nil
 	}
 	n, err := strconv.Atoi(word)
-	if err != nil || n < least {
-		return 0, badValue{word, "a number from " + strconv.Itoa(least) + " on, or off"}
+	if err != nil || n < 1 {
+		return 0, badValue{word, "a number from 1 on, or off"}
+	}
+	return n, nil
+}
+
+// parseQueueSize is parseCount where there may be none; a zero in the
+// configuration is the default.
+func parseQueueSize(word string) (int, error) {
+	if word == "0" {
+		return -1, nil
+	}
+	n, err := parseCount(word)
+	if err != nil {
+		return 0, badValue{word, "a number from 0 on, or off"}
 	}
 	return n, nil
 }
@@ -96,7 +84,7 @@ func parseDuration(word string) (caddy.Duration, error) {
 	}
 	d, err := caddy.ParseDuration(word)
 	if err != nil || d <= 0 {
-		return 0, badValue{word, "a duration such as " + (30 * time.Second).String() + ", or off"}
+		return 0, badValue{word, "a duration greater than 0, such as 30s, or off"}
 	}
 	return caddy.Duration(d), nil
 }
@@ -105,3 +93,14 @@ func parseDuration(word string) (caddy.Duration, error) {
 type badValue struct{ word, wanted string }
 
 func (e badValue) Error() string { return strconv.Quote(e.word) + " is not " + e.wanted }
+
+func parseSize(word string) (int64, error) {
+	if word == off {
+		return -1, nil
+	}
+	n, err := humanize.ParseBytes(word)
+	if err != nil || n == 0 || n > 1<<62 {
+		return 0, badValue{word, "a size greater than 0, such as 10MB, or off"}
+	}
+	return int64(n), nil
+}

@@ -43,6 +43,8 @@ func TestContradictionsAreRefused(t *testing.T) {
 		"env PREFORK_INTERP x":        "this module alone",
 		"pass_env PREFORK_INTERP":     "this module alone",
 		"identity env PREFORK_INTERP": "this module alone",
+		"watch *.pm":                  "a folder stands for all",
+		"watch {env.HOME}/lib":        "a folder stands for all",
 		"reload often":                "strict, stale or off",
 		"grace_period off":            "cannot be off",
 	} {

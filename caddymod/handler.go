@@ -153,6 +153,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			h.Index = defaultIndex
 		}
 	}
+	h.warnMissing()
 	h.provisionEnv()
 	settings, err := json.Marshal([]any{h.Args, h.Dir, h.setupEnv, h.Identity})
 	if err != nil {
@@ -219,7 +220,29 @@ func (h *Handler) check() error {
 			return fmt.Errorf("interpreter for %s names no program", extension)
 		}
 	}
-	return h.checkNames()
+	return errors.Join(h.checkWatch(), h.checkNames())
+}
+
+// checkWatch refuses what would never be watched.
+func (h *Handler) checkWatch() error {
+	for _, path := range h.Watch {
+		if strings.ContainsAny(path, "*{") {
+			return fmt.Errorf("watch %q: placeholders and patterns have no meaning here; a folder stands for all below it", path)
+		}
+	}
+	return nil
+}
+
+// warnMissing warns of paths that do not exist. They may come into being later.
+func (h *Handler) warnMissing() {
+	for _, path := range append([]string{h.Root, h.Script, h.Dir}, h.Watch...) {
+		if !isStatic(path) {
+			continue
+		}
+		if _, err := os.Stat(path); err != nil {
+			h.logger.Warn("configured path cannot be found", zap.Error(err))
+		}
+	}
 }
 
 func checkExtension(extension string) error {

@@ -111,21 +111,21 @@ const limitNames = "max_concurrent, queue, start_timeout, timeout, idle_timeout,
 func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
 	switch d.Val() {
 	case "max_concurrent":
-		err = number(d, &l.MaxConcurrent)
+		err = value(d, &l.MaxConcurrent, parseCount)
 	case "queue":
 		err = l.unmarshalQueue(d)
 	case "start_timeout":
-		err = duration(d, &l.StartTimeout)
+		err = value(d, &l.StartTimeout, parseDuration)
 	case "timeout":
-		err = duration(d, &l.Timeout)
+		err = value(d, &l.Timeout, parseDuration)
 	case "idle_timeout":
-		err = duration(d, &l.IdleTimeout)
+		err = value(d, &l.IdleTimeout, parseDuration)
 	case "grace_period":
-		err = duration(d, &l.GracePeriod)
+		err = value(d, &l.GracePeriod, parseDuration)
 	case "reload":
 		err = one(d, &l.Reload)
 	case "spool_limit":
-		err = size(d, &l.SpoolLimit)
+		err = value(d, &l.SpoolLimit, parseSize)
 	default:
 		return false, nil
 	}
@@ -137,12 +137,12 @@ func (l *Limits) unmarshalQueue(d *caddyfile.Dispenser) error {
 	if len(words) == 0 || len(words) > 2 {
 		return d.ArgErr()
 	}
-	n, err := parseNumber(words[0], 0)
-	if err != nil {
-		return d.Errf("queue: %v", err)
+	if l.QueueSize != 0 {
+		return d.Err("queue is given twice")
 	}
-	if l.QueueSize = n; n == 0 {
-		l.QueueSize = -1 // none; zero in JSON is the default
+	var err error
+	if l.QueueSize, err = parseQueueSize(words[0]); err != nil {
+		return d.Errf("queue: %v", err)
 	}
 	if len(words) == 2 {
 		if l.QueueWait, err = parseDuration(words[1]); err != nil {

@@ -33,13 +33,7 @@ func (a *App) observe(e pool.Event) {
 	case pool.Recycled:
 		level, message = zapcore.DebugLevel, "server takes no more requests"
 	case pool.Exited:
-		message = "server has ended"
-		switch {
-		case !e.Info.Mode.Warm(): // there was none
-			level = zapcore.DebugLevel
-		case e.Reason == pool.Ended: // and not by us
-			level = zapcore.WarnLevel
-		}
+		level, message = levelOfEnd(e), "server has ended"
 	case pool.Wrote:
 		level, message = zapcore.WarnLevel, "script stderr"
 		fields = append(fields, zap.String("phase", "setup"), zap.String("line", e.Line))
@@ -56,6 +50,17 @@ func (a *App) observe(e pool.Event) {
 	if entry := a.logger.Check(level, message); entry != nil {
 		entry.Write(fields...)
 	}
+}
+
+// levelOfEnd is higher the less an end was expected.
+func levelOfEnd(e pool.Event) zapcore.Level {
+	switch {
+	case !e.Info.Mode.Warm(): // there was no server
+		return zapcore.DebugLevel
+	case e.Reason == pool.Ended: // and not by us
+		return zapcore.WarnLevel
+	}
+	return zapcore.InfoLevel
 }
 
 // observeCall makes the running call visible: placeholders, stderr lines, and

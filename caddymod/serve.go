@@ -135,7 +135,7 @@ func (x *exchange) serve() error {
 	}
 	defer x.output.close()
 	defer input.close()
-	stop := context.AfterFunc(x.r.Context(), func() { x.output.abort(context.Cause(x.r.Context())) })
+	stop := context.AfterFunc(x.r.Context(), func() { _ = x.output.abort(context.Cause(x.r.Context())) })
 	defer stop()
 
 	response, err := x.header()

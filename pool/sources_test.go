@@ -3,7 +3,6 @@ package pool
 import (
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -158,13 +157,5 @@ func TestTreeGoesOnBehindLinks(t *testing.T) {
 	shared.write("deep/file", "changed")
 	if seen.same() {
 		t.Error("a change behind a link is not seen")
-	}
-}
-
-func TestPipeInATreeIsNotOpened(t *testing.T) {
-	d := newTree(t)
-	d.must(syscall.Mkfifo(d.path("pipe"), 0o600)) // to open it would wait for a writer
-	if !takeSources([]string{d.root}).same() {
-		t.Error("not the same")
 	}
 }

@@ -26,6 +26,7 @@ type storm struct {
 }
 
 func newStorm(t *testing.T, seed uint64, limits Limits) *storm {
+	t.Helper()
 	f := &fake{}
 	s := &storm{
 		t: t, fake: f, registry: newFakeRegistry(f), random: rand.New(rand.NewPCG(seed, 0)),

@@ -20,6 +20,7 @@ our $set_up   = Time::Piece::localtime();
 my $mason = HTML::Mason::CGIHandler->new(
     comp_root            => $site,
     default_escape_flags => 'h',
+    error_mode           => 'fatal',    # an error is a 502 with its text in the log
 );
 $mason->interp->load($_) or die "no component $_\n" for qw(/autohandler /dhandler /index.html /search.html);
 

@@ -103,7 +103,9 @@ func compare(t *testing.T, call int, theirs, ours outcome) {
 	if theirs.stderr != ours.stderr {
 		t.Errorf("call %d: stderr of the reference %.200q, ours %.200q", call, theirs.stderr, ours.stderr)
 	}
-	if theirs.status != ours.status && theirs.status != unreliable && ours.status != "unknown" {
+	// An executor that perl does not clean up ends too quickly to be hit.
+	sure := strings.Contains(t.Name(), "_exit") || strings.Contains(t.Name(), "terminated") || strings.Contains(t.Name(), "killed")
+	if theirs.status != ours.status && (sure || theirs.status != unreliable && ours.status != "unknown") {
 		t.Errorf("call %d: status of the reference %s, ours %s", call, theirs.status, ours.status)
 	}
 }

@@ -30,8 +30,8 @@ func TestErrorsGoThroughHandleErrors(t *testing.T) {
 	for path, want := range map[string]string{
 		"/plain.pl":  "403 cannot run @/plain.pl: it is not executable, and no interpreter is set for it",
 		"/empty.cgi": "502 the script ended before its header was complete: exit status 7",
-		"/gone.cgi":  "502 cannot call @/gone.cgi: cannot start @/gone.cgi: no such file or directory (the interpreter /no/such/interpreter of its #! line does not exist)",
-		"/crlf.cgi":  "502 cannot call @/crlf.cgi: cannot start @/crlf.cgi: no such file or directory (its #! line ends in a carriage return; save it with Unix line ends)",
+		"/gone.cgi":  "502 cannot start @/gone.cgi: no such file or directory (the interpreter /no/such/interpreter of its #! line does not exist)",
+		"/crlf.cgi":  "502 cannot start @/crlf.cgi: no such file or directory (its #! line ends in a carriage return; save it with Unix line ends)",
 	} {
 		if r := s.Get(path); r.Body != strings.ReplaceAll(want, "@", s.Folder) {
 			t.Errorf("%s: %q, want %q", path, r.Body, want)

@@ -15,10 +15,11 @@ import (
 	"github.com/prefork-cgi/prefork-cgi/tests/site"
 )
 
-// TestExampleSite does what `make run` does, and looks at every page.
+// TestExampleSite does what `make run` does, with a copy, looks at every page, and
+// then edits, breaks and mends them.
 func TestExampleSite(t *testing.T) {
-	examples, err := filepath.Abs("../../examples")
-	site.Must(t, err)
+	examples := filepath.Join(t.TempDir(), "examples")
+	site.Must(t, os.CopyFS(examples, os.DirFS("../../examples")))
 	leak.Check(t, examples+"/site")
 	cmd := exec.Command(examples+"/run.sh", os.Args[0])
 	cmd.Env = append(os.Environ(), "PREFORK_TEST_CADDY=1", "STATE="+t.TempDir())
@@ -67,4 +68,34 @@ func TestExampleSite(t *testing.T) {
 		}
 	}
 	s.Want(s.Get("/mason.pl/no-such-note"), 404, "no such note")
+	for _, c := range []struct{ file, page, word string }{
+		{"site/form.pl", "/form.pl?name=a", "forked from"},
+		{"mason/autohandler", "/mason.pl/", "</html>"},
+	} {
+		editBreakMend(t, s, filepath.Join(examples, c.file), c.page, c.word)
+	}
+}
+
+// editBreakMend does that to a file, and looks at a page after each.
+func editBreakMend(t *testing.T, s *site.Site, file, page, word string) {
+	t.Helper()
+	good, err := os.ReadFile(file)
+	site.Must(t, err)
+	if !strings.Contains(string(good), word) {
+		t.Fatalf("no %q in %s", word, file)
+	}
+	for _, c := range []struct {
+		text, want string
+		status     int
+	}{
+		{strings.Replace(string(good), word, "edited"+word, 1), "edited" + word, 200},
+		{string(good) + "\n% my $x = ;\n<% $undeclared %>\n", filepath.Base(file), 502},
+		{string(good), word, 200},
+	} {
+		site.Must(t, os.WriteFile(file, []byte(c.text), 0o755))
+		r := s.Get(page)
+		if r.Status != c.status || !strings.Contains(r.Body, c.want) || c.text == string(good) && strings.Contains(r.Body, "edited") {
+			t.Errorf("%s: %d %q, want %d with %q", page, r.Status, r.Body, c.status, c.want)
+		}
+	}
 }

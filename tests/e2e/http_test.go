@@ -25,6 +25,7 @@ func TestResponses(t *testing.T) {
 		"echo.cgi":      site.Shell(`printf '%s %s %s' "$REQUEST_METHOD" "$PATH_INFO" "$QUERY_STRING"`),
 		"nph-raw.cgi":   "#!/bin/sh\nprintf 'HTTP/1.1 201 Created\\r\\nX-Raw: yes\\r\\n\\r\\nraw'\n",
 		"empty.cgi":     "#!/bin/sh\nexit 3\n",
+		"careless.cgi":  site.Shell("printf done; exit 4"),
 		"noheader.cgi":  "#!/bin/sh\necho Hello\n",
 		"nocontent.cgi": "#!/bin/sh\nprintf 'Status: 204\\n\\nignored'\n",
 		"hints.cgi":     "#!/bin/sh\nprintf 'Status: 103\\nLink: </style.css>; rel=preload\\n\\nContent-Type: text/plain\\n\\nhinted'\n",
@@ -37,7 +38,7 @@ func TestResponses(t *testing.T) {
 	}{
 		"/status.cgi": {418, "teapot"}, "/redirect.cgi": {302, ""}, "/relative.cgi": {303, ""},
 		"/local.cgi": {200, "GET /there x=y"}, "/tostatic.cgi": {200, "static"}, "/loop.cgi": {502, ""},
-		"/nph-raw.cgi": {201, "raw"}, "/empty.cgi": {502, ""}, "/noheader.cgi": {502, ""},
+		"/nph-raw.cgi": {201, "raw"}, "/careless.cgi": {200, "done"}, "/empty.cgi": {502, ""}, "/noheader.cgi": {502, ""},
 		"/nocontent.cgi": {204, ""}, "/hints.cgi": {200, "hinted"}, "/hop.cgi": {200, "plain"},
 		"/length.cgi": {200, "mor"}, "/nothere.cgi": {404, ""},
 	} {
@@ -58,7 +59,8 @@ func TestResponses(t *testing.T) {
 	if r := s.Do("HEAD", "/echo.cgi", nil); r.Status != 200 || r.Body != "" {
 		t.Errorf("HEAD: %d %q", r.Status, r.Body)
 	}
-	s.AwaitEntry("script has ended", func(e map[string]any) bool { return e["exit_status"] == "3" && e["level"] == "warn" })
+	s.AwaitEntry("script has ended", func(e map[string]any) bool { return e["exit_status"] == "4" && e["level"] == "warn" })
+	s.AwaitEntry("script has ended", func(e map[string]any) bool { return e["exit_status"] == "3" && e["level"] == "error" })
 }
 
 func TestFilesOfTheTree(t *testing.T) {
