@@ -77,3 +77,22 @@ func TestLineIsEmittedAtItsEndAndNotBefore(t *testing.T) {
 		}
 	}
 }
+
+func FuzzLines(f *testing.F) {
+	f.Add("one\r\ntwo\n\nthree", 3)
+	f.Add(strings.Repeat("x", lineLimit)+"\r\r\r\n", 10)
+	f.Fuzz(func(t *testing.T, text string, cut int) {
+		// Most of what goes wrong does so at the limit, where few inputs get.
+		text = strings.Repeat("y", lineLimit-min(len(text), lineLimit)/2) + text
+		cut = max(0, min(cut, len(text)))
+		lines := emitted(t, text[:cut], text[cut:])
+		if whole := emitted(t, text); !slices.Equal(lines, whole) {
+			t.Errorf("%q in two writes, %q in one", lines, whole)
+		}
+		for _, line := range lines {
+			if line == "" || strings.Contains(line, "\n") || len(line) > lineLimit+len(truncatedMark) {
+				t.Errorf("a line of %d bytes: %q", len(line), line)
+			}
+		}
+	})
+}
