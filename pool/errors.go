@@ -23,7 +23,7 @@ type BackoffError struct {
 }
 
 func (e *BackoffError) Error() string {
-	return fmt.Sprintf("setup has failed, and is not tried again for %v", e.RetryIn.Round(time.Millisecond))
+	return fmt.Sprintf("setup has failed, as the log says, and is not tried again for %v", e.RetryIn.Round(time.Millisecond))
 }
 
 func (e *BackoffError) Unwrap() error { return e.Err }
