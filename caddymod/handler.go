@@ -153,7 +153,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			h.Index = defaultIndex
 		}
 	}
-	h.warnMissing()
+	h.logMissing()
 	h.provisionEnv()
 	settings, err := json.Marshal([]any{h.Args, h.Dir, h.setupEnv, h.Identity})
 	if err != nil {
@@ -231,18 +231,6 @@ func (h *Handler) checkWatch() error {
 		}
 	}
 	return nil
-}
-
-// warnMissing warns of paths that do not exist. They may come into being later.
-func (h *Handler) warnMissing() {
-	for _, path := range append([]string{h.Root, h.Script, h.Dir}, h.Watch...) {
-		if !isStatic(path) {
-			continue
-		}
-		if _, err := os.Stat(path); err != nil {
-			h.logger.Warn("configured path cannot be found", zap.Error(err))
-		}
-	}
 }
 
 func checkExtension(extension string) error {

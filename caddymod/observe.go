@@ -13,6 +13,19 @@ import (
 	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
 
+// logMissing warns of configured paths that do not exist. They may come into being
+// later.
+func (h *Handler) logMissing() {
+	for _, path := range append([]string{h.Root, h.Script, h.Dir}, h.Watch...) {
+		if !isStatic(path) {
+			continue
+		}
+		if _, err := os.Stat(path); err != nil {
+			h.logger.Warn("configured path cannot be found", zap.Error(err))
+		}
+	}
+}
+
 // observe turns events of pools into log lines. It is called for the newest
 // configuration only, so lines go where that one says.
 func (a *App) observe(e pool.Event) {

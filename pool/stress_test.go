@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,6 +134,76 @@ func TestStormLeavesNothingAndKeepsTheLimit(t *testing.T) {
 				t.Errorf("seed %d: %d executors and %d pools are left, %d ran at once",
 					seed, s.fake.running, len(s.registry.all()), s.fake.most)
 			}
+			s.registry.Close(t.Context())
+		})
+	}
+}
+
+// A stamper notes of each process what the script was while its setup ran.
+type stamper struct {
+	*fake
+	storm  *storm
+	script atomic.Int64 // what the script says now
+	stamps sync.Map     // prefork.Process to what it has read
+}
+
+func (s *stamper) Launch(ctx context.Context, cmd prefork.Command, output func(string)) (prefork.Process, error) {
+	s.storm.pause(2 * time.Millisecond)
+	read := s.script.Load()
+	s.storm.pause(3 * time.Millisecond)
+	p, err := s.fake.Launch(ctx, cmd, output)
+	if err == nil {
+		s.stamps.Store(p, read)
+	}
+	return p, err
+}
+
+// edit saves the script.
+func (s *stamper) edit() {
+	text := strconv.FormatInt(s.script.Load()+1, 10)
+	if err := os.WriteFile(s.storm.spec.Command.Script, []byte(text), 0o755); err != nil {
+		s.storm.t.Error(err)
+	}
+	s.script.Add(1)
+}
+
+func TestStrictIsNeverStaleWhateverIsEditedWhen(t *testing.T) {
+	for seed := range uint64(40) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStorm(t, seed, Limits{
+				MaxConcurrent: 3, QueueSize: 500, IdleTimeout: 5 * time.Millisecond, Reload: Strict, Grace: 5 * time.Millisecond,
+			})
+			launcher := &stamper{fake: s.fake, storm: s}
+			s.registry.launcher = launcher
+			launcher.edit()
+			var all sync.WaitGroup
+			for range 150 {
+				s.pause(3 * time.Millisecond)
+				switch s.n(10) {
+				case 0, 1:
+					launcher.edit()
+				case 2:
+					s.reload()
+				}
+				all.Go(func() {
+					want := launcher.script.Load()
+					l, err := s.registry.Acquire(t.Context(), s.newest(), s.spec)
+					if err == nil {
+						err = l.Call(t.Context(), prefork.Request{})
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if got, _ := launcher.stamps.Load(l.server.proc); got.(int64) < want {
+						t.Errorf("seed %d: what was read before edit %d serves after edit %d", seed, got, want)
+					}
+					s.pause(4 * time.Millisecond)
+					exit(l, 0)
+					<-l.Finished()
+				})
+			}
+			all.Wait()
 			s.registry.Close(t.Context())
 		})
 	}
