@@ -38,16 +38,20 @@ func (a *App) Provision(ctx caddy.Context) error {
 // Validate checks the defaults.
 func (a *App) Validate() error { return a.validate() }
 
-// covers tells the registry whether this configuration wants a pool. Which of
-// several handlers that may have it really does is known when a request comes:
-// until then the pool stays as it is.
+// covers tells the registry whether this configuration wants a pool, and how. Which
+// of several handlers that may have it really does is known when a request comes:
+// until then that in which they differ stays as it is.
 func (a *App) covers(spec pool.Spec) (wanted pool.Spec, ok bool) {
 	of := slices.DeleteFunc(slices.Clone(a.handlers), func(h *Handler) bool { return !h.covers(spec) })
 	if len(of) == 0 {
 		return spec, false
 	}
-	if len(of) == 1 {
-		spec.Limits, spec.Sources = of[0].forPool(), of[0].sources(spec.Command.Script)
+	first := of[0]
+	if !slices.ContainsFunc(of, func(h *Handler) bool { return h.forPool() != first.forPool() }) {
+		spec.Limits = first.forPool()
+	}
+	if !slices.ContainsFunc(of, func(h *Handler) bool { return !slices.Equal(h.Watch, first.Watch) }) {
+		spec.Sources = first.sources(spec.Command.Script)
 	}
 	return spec, true
 }

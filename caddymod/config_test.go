@@ -136,6 +136,11 @@ func TestReloadLeavesToARequestWhichHandlerItIsFor(t *testing.T) {
 	if !ok || got.Limits.MaxConcurrent != 2 || len(got.Sources) != 0 {
 		t.Errorf("of two: %v, %+v", ok, got)
 	}
+	three := &Handler{Root: defaultRoot, Limits: Limits{MaxConcurrent: 1}}
+	got, ok = (&App{handlers: []*Handler{one, three}}).covers(was)
+	if !ok || got.Limits.MaxConcurrent != 1 || len(got.Sources) != 0 {
+		t.Errorf("of two with the same limits: %v, %+v", ok, got)
+	}
 	got, ok = (&App{handlers: []*Handler{one}}).covers(was)
 	if !ok || got.Limits.MaxConcurrent != 1 || len(got.Sources) != 1 {
 		t.Errorf("of one: %v, %+v", ok, got)

@@ -69,5 +69,5 @@ func (p *Pool) mayServe(s *server, l *Lease) bool {
 // outdated reports whether the current server serves until one of the newest
 // version is ready.
 func (p *Pool) outdated() bool {
-	return p.current != nil && p.limits.Reload == Stale && max(p.current.version, p.failedVersion) < p.version
+	return p.current != nil && !p.closing && p.limits.Reload == Stale && max(p.current.version, p.failedVersion) < p.version
 }

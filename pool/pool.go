@@ -215,7 +215,7 @@ func (p *Pool) lost(l *Lease) {
 		return
 	}
 	l.place = starved
-	p.starved.pushBack(l)
+	p.starved.restore(l)
 }
 
 // settle brings the pool from any state to one where it has to wait for a

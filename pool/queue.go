@@ -7,8 +7,8 @@ type queue []*Lease
 
 func (q *queue) push(l *Lease) { *q = append(*q, l) }
 
-// pushBack puts a lease that has waited before where it was.
-func (q *queue) pushBack(l *Lease) {
+// restore puts a lease that has waited before where it was.
+func (q *queue) restore(l *Lease) {
 	i := slices.IndexFunc(*q, func(other *Lease) bool { return l.arrived.Before(other.arrived) })
 	if i < 0 {
 		i = len(*q)
