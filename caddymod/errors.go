@@ -49,6 +49,12 @@ func (x *exchange) end(err error) error {
 	if x.output != nil {
 		err = x.output.abort(err)
 	}
+	// A client that leaves makes a write fail, sometimes before we are told. One
+	// that has only ended its body may still read.
+	body := (*cgi.BodyError)(nil)
+	if cause := context.Cause(x.r.Context()); cause != nil && !errors.As(err, &body) {
+		err = cause
+	}
 	x.failure = err
 	return err
 }

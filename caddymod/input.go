@@ -56,7 +56,8 @@ func (in *input) run(body io.Reader) {
 	_ = in.pipe.Close()
 	switch {
 	case source.err == nil:
-		_, _ = io.CopyN(io.Discard, source, lingerLimit)
+		// Not by source: the script waits for nothing of this.
+		_, _ = io.CopyN(io.Discard, body, lingerLimit)
 	case !errors.Is(source.err, io.EOF) && !in.closing.Load():
 		_ = in.x.output.abort(source.err)
 	}

@@ -2,6 +2,7 @@ package caddymod
 
 import (
 	"io"
+	"net/http"
 	"os"
 	"time"
 
@@ -151,12 +152,12 @@ func (x *exchange) logStderr(pipe *os.File) {
 }
 
 // logEnd logs how the executor has ended, and how the request: loudly, unless
-// all is well or the client has left.
+// all is well or it was the client.
 func (x *exchange) logEnd(took time.Duration) {
 	status := x.lease.Status()
 	level := zapcore.DebugLevel
-	switch {
-	case hasLeft(x.failure):
+	switch failed, _ := statusOf(x.failure); {
+	case x.failure != nil && failed < http.StatusInternalServerError: // the client's fault, as Caddy has it
 	case x.failure != nil:
 		level = zapcore.ErrorLevel
 	case status.Crashed() || status.Code != 0:

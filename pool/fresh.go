@@ -39,26 +39,46 @@ func (p *Pool) outdate() {
 
 // readSources takes the signatures of the sources as they are.
 func (p *Pool) readSources() {
-	seen := takeSources(append([]string{p.script}, p.spec.Sources...))
+	seen := takeSources(append([]string{p.script}, p.watched...))
 	p.sources.Store(seen)
 	if p.limits.Reload != Off {
 		p.registry.watch(p, seen)
 	}
 }
 
-// replaceSources takes up another list of sources or another policy. What a
-// server was made from is known of the old ones only: they must be unchanged,
-// and nobody can say that of one that was not among them, nor of modules that a
-// library was told not to look at. The new signatures are taken first, so that
-// no change falls between the two looks.
-func (p *Pool) replaceSources(old []string, oldReload Reload) {
+// addWatched notes sources that a request has named, and reports whether one is
+// new. None is forgotten while the pool lives: two handlers that share it may name
+// different ones.
+func (p *Pool) addWatched(paths []string) (added bool) {
+	for _, path := range paths {
+		if !slices.Contains(p.watched, path) {
+			p.watched = append(slices.Clone(p.watched), path)
+			added = true
+		}
+	}
+	return added
+}
+
+// lookAnew takes up more sources, or another policy. What a server was made from
+// is known of those before: they must be unchanged, and nobody can say that of one
+// that was not among them, nor of modules that a library was told not to look at.
+// The new signatures are taken first, so that no change falls between the looks.
+func (p *Pool) lookAnew(added bool) {
 	seen := p.sources.Load()
 	p.readSources()
-	added := slices.ContainsFunc(p.spec.Sources, func(path string) bool { return !slices.Contains(old, path) })
-	thawed := oldReload != Strict && p.limits.Reload == Strict
-	if added || thawed || !seen.same() {
+	if added || p.thaws() || !seen.same() {
 		p.outdate()
 	}
+}
+
+// thaws reports whether a frozen server would have to be strict.
+func (p *Pool) thaws() bool {
+	for s := range p.servers {
+		if s.frozen && s.version == p.version && p.limits.Reload == Strict {
+			return true
+		}
+	}
+	return false
 }
 
 // mayServe reports whether s is fresh enough for l.

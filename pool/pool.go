@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -22,6 +21,7 @@ type Pool struct {
 
 	// ---- owned by run ----
 	spec          Spec
+	watched       []string // sources beside the script that any request has named
 	limits        Limits
 	wanted        bool      // by some generation
 	asked         bool      // its first request, for which it was made, has come
@@ -49,6 +49,7 @@ func newPool(r *Registry, spec Spec, wanted bool) *Pool {
 		messages: make(chan func()),
 		done:     make(chan struct{}),
 		spec:     spec,
+		watched:  spec.Sources,
 		limits:   spec.Limits.WithDefaults(),
 		wanted:   wanted,
 		servers:  map[*server]struct{}{},
@@ -118,21 +119,21 @@ func (p *Pool) acquire(ctx context.Context, spec Spec, newest bool) (l *Lease, o
 
 // configure takes over what a newer configuration says.
 func (p *Pool) configure(spec Spec) {
-	old, oldReload := p.spec.Sources, p.limits.Reload
-	oldIdle := p.limits.IdleTimeout
+	oldIdle, oldReload := p.limits.IdleTimeout, p.limits.Reload
 	p.spec, p.limits = spec, spec.Limits.WithDefaults()
 	if p.limits.IdleTimeout != oldIdle {
 		p.idleAt = time.Time{} // counted from now
 	}
-	if p.version > 0 && (p.limits.Reload != oldReload || !slices.Equal(old, spec.Sources)) {
-		p.replaceSources(old, oldReload)
+	added := p.addWatched(spec.Sources)
+	if p.version > 0 && (added || p.limits.Reload != oldReload) {
+		p.lookAnew(added)
 	}
 }
 
 // want notes whether a configuration wants the pool. One that nobody wants ends
 // as soon as nothing is to be done.
 func (p *Pool) want(wanted bool) {
-	if p.wanted != wanted {
+	if p.wanted != wanted && !p.closing {
 		p.wanted, p.idleAt, p.resting = wanted, time.Time{}, false
 	}
 }
@@ -321,8 +322,8 @@ func (p *Pool) deadlineReached() {
 
 // shut interrupts what runs and refuses what waits: the program is ending.
 func (p *Pool) shut() {
-	p.closing = true
 	p.want(false)
+	p.closing = true
 	p.fail(ErrClosed, p.version)
 	for _, l := range p.queue.take(func(*Lease) bool { return true }) {
 		p.refuse(l, ErrClosed)

@@ -20,6 +20,7 @@ type server struct {
 	proc    prefork.Process
 	info    prefork.Info
 	served  atomic.Bool        // it has taken a call
+	frozen  bool               // its library does not look for changes
 	abort   context.CancelFunc // ends its setup
 	kill    *time.Timer
 }
@@ -34,11 +35,11 @@ func (p *Pool) launch() {
 	p.readSources()
 	// Processes outlive every request and every configuration.
 	ctx, cancel := context.WithTimeout(context.Background(), p.limits.StartTimeout)
-	s := &server{pool: p, state: spawning, version: p.version, abort: cancel}
+	s := &server{pool: p, state: spawning, version: p.version, abort: cancel, frozen: p.limits.Reload != Strict}
 	p.servers[s] = struct{}{}
 	p.spawning = true
 	cmd := p.spec.Command
-	cmd.Frozen = p.limits.Reload != Strict
+	cmd.Frozen = s.frozen
 	go func() { // until setup has ended, which ctx bounds
 		defer cancel()
 		began := time.Now()

@@ -41,22 +41,34 @@ func hasForkPoint(script string) (bool, error) {
 
 // namesForkPoint searches a script's text, but for comments, for documentation in
 // the form of Perl (=head … =cut) and Ruby (=begin … =end), and for what follows
-// __END__ or __DATA__ in both.
+// __END__ or __DATA__ in both, unless that ends a here-document.
 func namesForkPoint(text []byte) bool {
-	documentation := false
+	until := "" // what ends the documentation that a line is in
+	here := map[string]bool{}
 	for line := range bytes.Lines(text) {
-		word, _, _ := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte(" "))
-		switch {
-		case string(word) == "=cut", string(word) == "=end":
-			documentation = false
+		line = bytes.TrimRight(line, "\r\n")
+		first, _, _ := bytes.Cut(line, []byte(" "))
+		switch word := string(first); {
+		case until != "":
+			if word == "=cut" || word == until {
+				until = ""
+			}
+		case string(line) == "=begin":
+			until = "=end"
 		case len(word) > 1 && word[0] == '=' && unicode.IsLetter(rune(word[1])):
-			documentation = true
-		case documentation:
-		case string(word) == "__END__", string(word) == "__DATA__":
-			return false
+			until = "=cut"
+		case word == "__END__", word == "__DATA__":
+			if !here[word] {
+				return false
+			}
+			here[word] = false
 		case word0(line) == '#':
 		case bytes.Contains(line, []byte(forkPointName)):
 			return true
+		case bytes.Contains(line, []byte("<<")):
+			for _, end := range []string{"__END__", "__DATA__"} {
+				here[end] = here[end] || bytes.Contains(line, []byte(end))
+			}
 		}
 	}
 	return false

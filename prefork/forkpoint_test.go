@@ -25,6 +25,8 @@ func TestForkPointIsACallOutsideComments(t *testing.T) {
 		"# prefork_initialisation_complete\nprefork_initialisation_complete\n":                           true,
 		"print 1;\n\n=head1 NAME\n\nprefork_initialisation_complete\n\n=cut\n":                           false,
 		"=pod\n\nx\n\n=cut\n\nprefork_initialisation_complete();\n":                                      true,
+		"=pod\n\n=begin html\n\n=end html\n\nprefork_initialisation_complete\n\n=cut\n":                  false,
+		"print <<__END__;\nx\n__END__\nprefork_initialisation_complete();\n":                             true,
 		"=begin\nprefork_initialisation_complete\n=end\n":                                                false,
 		"print 1;\n__END__\nprefork_initialisation_complete\n":                                           false,
 		"print 1;\r\n__DATA__\r\nprefork_initialisation_complete\n":                                      false,
@@ -32,7 +34,7 @@ func TestForkPointIsACallOutsideComments(t *testing.T) {
 		"prefork_initialisation_\ncomplete()\n":                                                          false,
 		"\x7fELF\x00prefork_initialisation_complete\x00":                                                 true,
 		filler[:forkPointLimit-len(forkPointName)-1] + "\n" + forkPointName:                              true,
-		filler + forkPointName:                                                                           false,
+		filler + forkPointName: false,
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)

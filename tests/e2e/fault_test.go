@@ -254,3 +254,45 @@ func TestClientsThatBreakOffAnywhere(t *testing.T) {
 		}
 	}
 }
+
+func TestSilentScriptThatClosedItsInputIsToBlame(t *testing.T) {
+	s := site.Serve(t, "prefork_cgi {\n timeout 1s\n}", map[string]string{
+		"deaf.cgi": "#!/bin/sh\nexec <&-\nexec sleep 30 </dev/null\n",
+	})
+	// More than the pipe holds, and then no more.
+	text := "POST /deaf.cgi HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 200_000)
+	if r, _ := raw(t, s, text, false); r.StatusCode != 504 {
+		t.Errorf("status %d", r.StatusCode)
+	}
+}
+
+func TestClientThatLeavesIsNoError(t *testing.T) {
+	s := site.Serve(t, "prefork_cgi", map[string]string{
+		"many.cgi": site.Shell("exec yes"),
+		"take.cgi": site.Shell("exec cat >/dev/null"),
+	})
+	const clients = 20
+	for i := range clients {
+		conn, err := net.Dial("tcp", s.Addr)
+		site.Must(t, err)
+		if i%2 == 0 {
+			fmt.Fprint(conn, "GET /many.cgi HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		} else {
+			fmt.Fprint(conn, "POST /take.cgi HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\nx")
+		}
+		_, err = conn.Read(make([]byte, 1000)) // so the script runs
+		site.Must(t, err)
+		site.Must(t, conn.Close())
+	}
+	s.Await("the end of all", func() error {
+		if n := len(s.Entries("script has ended")); n < clients {
+			return fmt.Errorf("%d have ended", n)
+		}
+		return nil
+	})
+	for _, entry := range s.Entries("script has ended") {
+		if entry["level"] == "error" {
+			t.Errorf("%v", entry)
+		}
+	}
+}
