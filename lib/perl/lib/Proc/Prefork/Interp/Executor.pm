@@ -1,0 +1,117 @@
+package Proc::Prefork::Interp::Executor;
+
+# The fork point, for both dialects: what is done once before the first fork, and
+# what makes a freshly forked process the executor of a call.
+#
+#   finish_setup   preload, before_fork                 in setup
+#   prepare        signals and descriptors are noted    in the server, once
+#   detach         its own descriptors and files        in each executor, at fork
+#   take           its request; after_fork              in each executor, before the script
+#
+# See docs/protocol.md, "What an executor does, in this order".
+
+use 5.020;    # brings strict, and loads no file that the script would see in %INC
+
+# finish_setup($handover) loads the modules that the launcher names, and calls the
+# functions registered with before_fork. Returns a list of notes: what could not be loaded.
+sub finish_setup {
+    my ($handover) = @_;
+    my @notes;
+    for my $module (@{ $handover->{preload} }) {
+        my $reason = _preload($module);
+        push @notes, "cannot preload $module: $reason" if defined $reason;
+    }
+    $_->() for @Proc::Prefork::Interp::before_fork;
+    return @notes;
+}
+
+# Returns why a module cannot be loaded, in one line.
+sub _preload {
+    my ($module) = @_;
+    my ($name) = $module =~ /^([A-Za-z_]\w*(?:::\w+)*)$/ or return 'it is not the name of a module';
+    my $file = $name =~ s{::}{/}gr . '.pm';
+    local ($@, $_, $SIG{__DIE__});
+    return if eval { require $file; 1 };
+    my ($reason) = split /\n/, $@;
+    return $reason // 'unknown';
+}
+
+# prepare(@own) notes what the executors get back; @own are numbers that are the
+# library's. Returns a reference to a hash that the other functions take.
+sub prepare {
+    my (@own) = @_;
+    _mark_database_handles() if $INC{'DBI.pm'};
+    return {
+        signals     => Proc::Prefork::Interp::Signals::set_aside(),
+        descriptors => Proc::Prefork::Interp::Descriptors::survey(@own),
+    };
+}
+
+# A database connection of setup is shared by all executors. The first that ends must not
+# say goodbye on it for all; DBI compares the process with that which has connected.
+sub _mark_database_handles {
+    my %drivers = DBI->installed_drivers;
+    my @handles = grep { defined } values %drivers;
+    while (my $handle = shift @handles) {
+        push @handles, grep { defined } @{ $handle->{ChildHandles} || [] };
+        $handle->{AutoInactiveDestroy} = 1 if ($handle->{Type} // '') ne 'dr';
+    }
+    return;
+}
+
+# detach($prepared, @numbers) makes three received descriptors 0, 1 and 2, closes them, and
+# separates this process from its siblings: offsets of files, random numbers.
+sub detach {
+    my ($prepared, @numbers) = @_;
+    eval { Proc::Prefork::Interp::Descriptors::give($prepared->{descriptors}, @numbers); 1 }
+        or refuse($@);
+    Proc::Prefork::Interp::Descriptors::close_number($_) for @numbers;
+    Proc::Prefork::Interp::Descriptors::separate($prepared->{descriptors});
+    srand;
+    return;
+}
+
+# refuse($text) ends a process that cannot become an executor, with status 127.
+sub refuse {
+    my ($text) = @_;
+    say_so($text);
+    Proc::Prefork::Interp::Syscall::leave(127);
+}
+
+# say_so($text) writes to descriptor 2, past whatever the script has made of STDERR.
+sub say_so {
+    my ($text) = @_;
+    open my $log, '>&', 2 or return;
+    binmode $log;
+    syswrite $log, "Proc::Prefork::Interp: $text";
+    return;
+}
+
+# take($prepared, $environment, $arguments, $changes) gives the script its request. $changes, if
+# given, are what setup has done to its environment: name => value, or undef.
+#
+# Signals and the alarm come back here and not in detach: an executor may be parked for hours, and
+# neither an alarm nor a handler of the script must happen to it before it has begun.
+sub take {
+    my ($prepared, $environment, $arguments, $changes) = @_;
+    Proc::Prefork::Interp::Signals::restore($prepared->{signals});
+    %ENV = map { split /=/, $_, 2 } @$environment;
+    for my $name ($changes ? keys %$changes : ()) {
+        defined $changes->{$name} ? $ENV{$name} = $changes->{$name} : delete $ENV{$name};
+    }
+    @ARGV = @$arguments;
+    _decode_arguments();
+    $^T = time;
+    $_->() for @Proc::Prefork::Interp::after_fork;
+    return;
+}
+
+# `perl -CA` decodes the arguments at start; L makes that depend on the locale.
+sub _decode_arguments {
+    return unless ${^UNICODE} & 32;
+    return if ${^UNICODE} & 64 && !${^UTF8LOCALE};
+    utf8::decode($_) for @ARGV;
+    return;
+}
+
+1;

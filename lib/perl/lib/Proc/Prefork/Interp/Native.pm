@@ -1,0 +1,191 @@
+package Proc::Prefork::Interp::Native;
+
+# The server of the native dialect: the process that the launcher has started, from
+# start to end. One executor for each `fork`; nothing is waited for but ctl.
+#
+#   launcher ── fork + files ──▶ SERVER ── fork ──▶ EXECUTOR   greets, takes its request,
+#            ── reap ──────────▶   │                  │        and returns from serve()
+#            ◀── file, done ───────┘        call socket
+#
+# See docs/protocol.md, "Native".
+
+use 5.020;    # brings strict, and loads no file that the script would see in %INC
+
+our $VERSION = '0.1.0';    # as in Interp.pm, which an automatic fork point does not load
+
+use Proc::Prefork::Interp::Wire;
+use Proc::Prefork::Interp::Syscall;
+use Proc::Prefork::Interp::Descriptors;
+use Proc::Prefork::Interp::Signals;
+use Proc::Prefork::Interp::Executor;
+
+sub GRACE () { 5 }    # seconds between SIGTERM and SIGKILL
+
+# serve($handover, %options) makes this process the server. Options: notes (a reference to a list of
+# lines for the launcher), cold (why the script must not be warm), changes (what
+# setup has done to its environment; an automatic fork point has it), max_servers.
+#
+# Returns in each executor, when it has its request. Never returns in the server.
+sub serve {
+    my ($handover, %options) = @_;
+    my $server = _begin($handover, %options);
+    while (1) {
+        my ($type, $payload) = Proc::Prefork::Interp::Wire::receive_message($server->{ctl});
+        last unless defined $type;
+        if ($type eq 'fork' && length($payload // '') == 4) {
+            return if _fork($server, $payload) eq 'executor';
+        }
+        elsif ($type eq 'reap' && length($payload // '') == 4) {
+            _reap($server, $payload);
+        }
+        else {
+            _fault($server, "a message that is not known: \"$type\"");
+        }
+    }
+    _end_executors($server);
+    Proc::Prefork::Interp::Syscall::leave(0);
+}
+
+# Says that the fork point is reached, or that it must not be used.
+sub _begin {
+    my ($handover, %options) = @_;
+    my $ctl = $handover->{call};
+    close delete $handover->{$_} for qw(listen watchi watche);
+    Proc::Prefork::Interp::Loaded::at_end();
+    my $inbox  = Proc::Prefork::Interp::Loaded::open_inbox();
+    my @own    = (fileno $ctl, fileno $inbox);
+    my $server = {
+        ctl      => $ctl,
+        inbox    => $inbox,
+        process  => $$,
+        running  => {},    # id => process
+        changes  => $options{changes},
+        prepared => Proc::Prefork::Interp::Executor::prepare(@own),
+    };
+    Proc::Prefork::Interp::Loaded::send_new($ctl);
+    _send($server, 'note', $_) for @{ $options{notes} || [] };
+    if (defined $options{cold}) {
+        _send($server, 'cold', $options{cold});
+        Proc::Prefork::Interp::Syscall::leave(0);
+    }
+    Proc::Prefork::Interp::Descriptors::nothing(0);
+    Proc::Prefork::Interp::Descriptors::forget_end();
+    my @facts = ("library=perl Proc::Prefork::Interp $VERSION",
+        'fds=' . join ',', @own);
+    push @facts, "max_servers=$options{max_servers}" if defined $options{max_servers};
+    _send($server, "PFN\n", Proc::Prefork::Interp::Wire::strings(@facts));
+    return $server;
+}
+
+# What cannot be sent is not missed: the launcher is gone, and the next read says so.
+sub _send {
+    my ($server, $type, $payload) = @_;
+    Proc::Prefork::Interp::Wire::send_message($server->{ctl}, $type, $payload);
+    return;
+}
+
+# Returns "executor" in the executor, "server" in the server.
+sub _fork {
+    my ($server, $id) = @_;
+    my @received;
+    while (@received < 4) {
+        my $number = Proc::Prefork::Interp::Syscall::receive($server->{ctl});
+        _fault($server, 'a fork without its four descriptors') unless defined $number;
+        push @received, $number;
+    }
+    my $process = fork;
+    if (!defined $process) {
+        _send($server, 'fail', $id . "cannot fork: $!");
+    }
+    elsif ($process == 0) {
+        setpgrp 0, 0;
+        Proc::Prefork::Interp::Descriptors::note_offsets($server->{prepared}{descriptors});
+        _become_executor($server, @received);
+        return 'executor';
+    }
+    else {
+        setpgrp $process, $process;    # so the group exists, whoever is first
+        $server->{running}{$id} = $process;
+        Proc::Prefork::Interp::Descriptors::note_offsets($server->{prepared}{descriptors});
+    }
+    Proc::Prefork::Interp::Descriptors::close_number($_) for @received;
+    return 'server';
+}
+
+# From the fork to the script's first statement. Does not return if the launcher leaves.
+sub _become_executor {
+    my ($server, $number, @standard) = @_;
+    my $inbox = fileno $server->{inbox};
+    close $server->{ctl};
+    close $server->{inbox};
+    Proc::Prefork::Interp::Executor::detach($server->{prepared}, @standard);
+    open my $call, '+<&=', $number
+        or Proc::Prefork::Interp::Executor::refuse("cannot use the call socket: $!\n");
+    binmode $call;
+    my ($environment, $arguments) = _receive_call($call);
+    Proc::Prefork::Interp::Syscall::leave(0) unless $environment;
+    close $call;
+    my $parent = $server->{process};
+    Proc::Prefork::Interp::Loaded::at_end(
+        sub { Proc::Prefork::Interp::Loaded::tell($parent, $inbox) });
+    Proc::Prefork::Interp::Executor::take($server->{prepared}, $environment, $arguments,
+        $server->{changes});
+    return;
+}
+
+# Greets, waits for the byte that says "go on", and reads the request. Returns nothing if
+# the launcher has gone.
+sub _receive_call {
+    my ($call) = @_;
+    Proc::Prefork::Interp::Wire::write_all($call, Proc::Prefork::Interp::Wire::GREETING())
+        or return;
+    my $byte = Proc::Prefork::Interp::Wire::read_exactly($call, 1) // return;
+    my @request;
+    local $@;
+    return @request if eval {
+        die "the launcher does not say \"go on\"\n" if $byte ne "\0";
+        @request = Proc::Prefork::Interp::Wire::receive_request($call);
+        1;
+    };
+    Proc::Prefork::Interp::Executor::refuse($@);
+}
+
+# Waits for an executor and says how it has ended. What it has written to the inbox is there
+# by then.
+sub _reap {
+    my ($server, $id) = @_;
+    my $process = delete $server->{running}{$id} // return;
+    my ($status, @used) = Proc::Prefork::Interp::Syscall::collect($process);
+    Proc::Prefork::Interp::Loaded::forward($server->{inbox}, $server->{ctl});
+    $#used = 2;
+    _send($server, 'done', join '', $id, pack('N', $status // 0),
+        map { Proc::Prefork::Interp::Wire::number64($_) } @used);
+    return;
+}
+
+# The launcher is gone: SIGTERM to all that still runs, and SIGKILL when the grace is over. The
+# alarm is the one thing here that wakes by itself, and it is set only now.
+sub _end_executors {
+    my ($server) = @_;
+    my %left = map { $_ => 1 } values %{ $server->{running} };
+    waitpid($_, 1) == 0 or delete $left{$_} for keys %left;    # WNOHANG
+    kill TERM => -$_ for keys %left;
+    local $SIG{ALRM} = sub { kill KILL => -$_ for keys %left };
+    alarm GRACE;
+    for my $process (keys %left) {
+        waitpid $process, 0;
+        delete $left{$process};
+    }
+    alarm 0;
+    return;
+}
+
+# The launcher does not keep to the protocol.
+sub _fault {
+    my ($server, $text) = @_;
+    Proc::Prefork::Interp::Executor::say_so("the launcher has sent $text\n");
+    _end_executors($server);
+    Proc::Prefork::Interp::Syscall::leave(127);
+}
+
+1;

@@ -1,0 +1,97 @@
+"""Which files the script is made of.
+
+A launcher replaces a server when one of them changes. Setup reports all that it
+has loaded; an executor, at its end, what it has loaded besides::
+
+    EXECUTOR  -- strings, <= 4096 bytes -->  inbox of the SERVER  -- file -->  launcher
+
+docs/protocol.md, "Native", message ``file``, and "At its end".
+"""
+
+import atexit
+import os
+import sys
+
+import prefork_interp
+
+FOLDER = os.path.dirname(__file__) + "/"
+PIECE = 4096  # PIPE_BUF: what is written at once is not mixed with another's
+
+# Of the executor that this process is; 0 in any other.
+_executor = 0
+_server = 0
+_inbox = -1
+_with_modules = True
+_reported: "frozenset[str] | set[str]" = set()
+
+
+def loaded(modules: bool = True) -> "set[str]":
+    """Return the absolute names of the script, of what it also wants checked, and of its modules.
+
+    modules false: without the modules.
+    """
+    files = set(prefork_interp._also_check)
+    # The interpreter takes __file__ away when the script has come to its end.
+    files.update(filter(None, [_file_of(sys.modules.get("__main__"))]))
+    if modules:
+        # A copy: a thread may import.
+        files.update(filter(None, map(_file_of, list(sys.modules.values()))))
+    return {os.path.abspath(name) for name in files if not name.startswith(FOLDER)}
+
+
+def _file_of(module: object) -> "str | None":
+    # Neither getattr nor a look at the class: modules may compute attributes, and
+    # sys.modules may hold anything.
+    try:
+        known = object.__getattribute__(module, "__dict__")
+    except AttributeError:
+        return None
+    name = known.get("__file__")
+    if not isinstance(name, str):
+        return None
+    # In an archive there is no such file; the archive is what changes.
+    archive = getattr(known.get("__loader__"), "archive", None)
+    return archive if isinstance(archive, str) else name
+
+
+def become_executor(server: int, inbox: int, with_modules: bool, reported: "set[str]") -> None:
+    """Remember, in a new executor, where its server is and what that has reported."""
+    global _executor, _server, _inbox, _with_modules, _reported
+    _executor, _server, _inbox = os.getpid(), server, inbox
+    _with_modules, _reported = with_modules, reported
+
+
+def report_at_exit() -> None:
+    """Have an executor report what it has loaded, when all else at its end is done.
+
+    Functions of atexit run in the opposite order of their registration, so this
+    has to be called before anything of the script runs.
+    """
+    atexit.register(_report)
+
+
+def _report() -> None:
+    # Not in setup, and not in a process that the script has forked. And were the
+    # server dead, then another process could have its number.
+    if os.getpid() != _executor or os.getppid() != _server:
+        return
+    new = loaded(_with_modules) - _reported
+    if not new:
+        return
+    try:
+        inbox = os.open(f"/proc/{_server}/fd/{_inbox}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        for piece in _pieces(sorted(new)):
+            os.write(inbox, piece)
+        os.close(inbox)
+    except OSError:
+        pass  # a change of a file is then noticed later, when another executor reports it
+
+
+def _pieces(names: "list[str]") -> "list[bytes]":
+    pieces = [b""]
+    for name in names:
+        string = os.fsencode(name) + b"\0"
+        if len(pieces[-1]) + len(string) > PIECE:
+            pieces.append(b"")
+        pieces[-1] += string
+    return [piece for piece in pieces if 0 < len(piece) <= PIECE]

@@ -1,0 +1,245 @@
+"""The server of the native dialect.
+
+::
+
+    launcher ===== ctl =====> SERVER        the process that was setup
+       fork + 4 descriptors     | fork
+       reap                     |
+                                v
+             <-- greeting --  EXECUTOR      own process group, one per call
+             --- request -->    |           on a socket of this call, closed then
+                                v
+                              serve() returns, into the script
+
+The server waits for the next message on ctl and for nothing else. It ends when
+ctl does. docs/protocol.md, "Native".
+"""
+
+import _signal
+import gc
+import os
+import time
+
+import prefork_interp
+
+from . import _executor, _files, _places, _wire
+from ._forkpoint import ForkPoint, empty_standard, flush
+from ._wait import wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn, Optional
+
+    from ._handover import Handover
+
+GRACE = 5.0  # seconds that executors have between SIGTERM and SIGKILL
+
+
+class Server:
+    """The warm process. It lives from the fork point until ctl ends."""
+
+    def __init__(self, ctl: int, max_servers: "Optional[int]", with_modules: bool):
+        """Prepare; nothing is sent or changed yet.
+
+        :param ctl: number of CALL, which is ctl now; the server owns it.
+        :param max_servers: to announce; None or negative: nothing.
+        :param with_modules: report loaded modules, too, and not the script only.
+        """
+        self._ctl = _wire.adopt(ctl)
+        self._max_servers = max_servers
+        self._with_modules = with_modules
+        # What setup has changed in its environment, to be changed again.
+        self.changes: "_executor.Changes" = {}
+        self._executors: dict[bytes, int] = {}  # id -> process
+
+    def serve(self, handover: "Handover") -> None:
+        """Reach the fork point and serve; return in each executor, with its request taken.
+
+        The server itself never returns: it exits when ctl ends.
+        """
+        for number in (handover.listen, handover.watchi, handover.watche):
+            os.close(number)
+        self._announce_places()
+        self._pid = os.getpid()
+        self._point = ForkPoint([self._ctl.fileno()])
+        self._point.quiet()
+        empty_standard((0,))
+        self._inbox, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.close(writer)  # executors open one of their own, through /proc
+        self._announce()
+        # Garbage collections of executors now leave alone what setup has made;
+        # else each would copy the pages of it.
+        gc.freeze()
+        self._serve()
+
+    def cold(self, reason: str) -> "NoReturn":
+        """Tell that the script must not be warm, and why; exit with status 0."""
+        flush()
+        try:
+            _wire.send_text(self._ctl, b"cold", reason)
+        except OSError:
+            pass
+        os._exit(0)
+
+    # ---- before the first fork ----
+
+    def _announce_places(self) -> None:
+        places = _places.forget()
+        places.pop(self._ctl.fileno(), None)
+        if places:
+            words = [word for number, place in places.items() for word in (str(number), place)]
+            self._tell(b"open", _wire.strings(words))
+
+    def _announce(self) -> None:
+        self._reported = _files.loaded(self._with_modules)
+        self._tell(b"file", _wire.strings(sorted(self._reported)))
+        settings = [
+            f"library=prefork_interp {prefork_interp.__version__} (Python)",
+            f"fds={self._ctl.fileno()},{self._inbox}",
+        ]
+        if self._max_servers is not None and self._max_servers > 0:
+            settings.append(f"max_servers={self._max_servers}")
+        self._tell(b"PFN\n", _wire.strings(settings))
+
+    # ---- the server's life ----
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                if self._obey(*_wire.receive_message(self._ctl)):
+                    return  # this is an executor
+            except EOFError:
+                self._end(0)
+            except _wire.Garbled as error:
+                self._die(str(error))
+
+    def _obey(self, kind: bytes, payload: bytes) -> bool:
+        """Do what a message says; report whether this process is an executor now."""
+        if kind == b"fork":
+            return self._fork(payload)
+        if kind == b"reap":
+            self._reap(payload)
+            return False
+        raise _wire.Garbled(f"a message of unknown type {kind!r}")
+
+    def _fork(self, id: bytes) -> bool:
+        files = [_wire.receive_descriptor(self._ctl) for _ in range(4)]
+        flush()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._tell(b"fail", id + str(error).encode())
+            pid = -1
+        if pid == 0:
+            self._become_executor(files)
+            return True
+        for file in files:
+            os.close(file)
+        if pid > 0:
+            _make_group(pid)
+            self._executors[id] = pid
+        return False
+
+    def _reap(self, id: bytes) -> None:
+        pid = self._executors.pop(id, None)
+        if pid is None:
+            return
+        done = id + wait(pid)
+        self._pass_on()
+        self._tell(b"done", done)
+
+    def _pass_on(self) -> None:
+        """Pass on what executors have reported to the inbox."""
+        data = b""
+        try:
+            while piece := os.read(self._inbox, 65536):
+                data += piece
+        except BlockingIOError:
+            pass  # someone is about to write more
+        new = {os.fsdecode(name) for name in data.split(b"\0") if name} - self._reported
+        if new:
+            self._reported |= new
+            self._tell(b"file", _wire.strings(sorted(new)))
+
+    def _tell(self, kind: bytes, payload: bytes) -> None:
+        try:
+            _wire.send(self._ctl, kind, payload)
+        except OSError:
+            self._end(0)
+
+    # ---- its end ----
+
+    def _die(self, reason: str) -> "NoReturn":
+        os.write(2, f"prefork_interp: the launcher makes no sense: {reason}\n".encode())
+        self._end(127)
+
+    def _end(self, status: int) -> "NoReturn":
+        """End the executors that still run, and then this process."""
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGCHLD])
+        self._kill(_signal.SIGTERM)
+        deadline = time.monotonic() + GRACE
+        while self._running():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self._kill(_signal.SIGKILL)
+                break
+            # Blocked, the signal is kept: none is missed between looking and waiting.
+            _signal.sigtimedwait([_signal.SIGCHLD], left)
+        os._exit(status)
+
+    def _running(self) -> bool:
+        for id, pid in list(self._executors.items()):
+            try:
+                ended = os.waitpid(pid, os.WNOHANG)[0] != 0
+            except ChildProcessError:
+                ended = True
+            if ended:
+                del self._executors[id]
+        return bool(self._executors)
+
+    def _kill(self, signal: int) -> None:
+        for pid in self._executors.values():
+            try:
+                os.killpg(pid, signal)
+            except OSError:
+                pass
+
+    # ---- executor ----
+
+    def _become_executor(self, files: "list[int]") -> None:
+        """Do all that an executor does at fork; wait for the request and take it."""
+        try:
+            _make_group(0)
+            self._ctl.close()
+            os.close(self._inbox)
+            _executor.prepare(self._point, files[1:])
+            request = _park(_wire.adopt(files[0]))
+        except BaseException as error:
+            _give_up(error)
+        _files.become_executor(self._pid, self._inbox, self._with_modules, self._reported)
+        _executor.begin(self._point, *request, self.changes)
+
+
+def _park(call: _wire.socket) -> "tuple[dict[bytes, bytes], list[bytes]]":
+    """Prove to be alive and wait for the request; exit if there will be none."""
+    try:
+        _wire.greet(call)
+        request = _wire.receive_request(call)
+    except (OSError, EOFError):
+        os._exit(0)
+    call.close()
+    return request
+
+
+def _make_group(pid: int) -> None:
+    # Both the server and the executor do: the group exists whoever is first.
+    try:
+        os.setpgid(pid, pid)
+    except OSError:
+        pass
+
+
+def _give_up(error: BaseException) -> "NoReturn":
+    """End an executor that has not begun: nothing of the script may run in it."""
+    os.write(2, f"prefork_interp: cannot begin: {type(error).__name__}: {error}\n".encode())
+    os._exit(127)

@@ -1,0 +1,61 @@
+"""Wait for an executor, with what it has used.
+
+os.wait4 imports the module ``resource`` by its name. A script may have a module
+of that name in its own folder, and what the server loads is seen by executors;
+so Python's own is loaded from where it is, and lent for the time of the call.
+"""
+
+import os
+import sys
+from _frozen_importlib import BuiltinImporter, module_from_spec
+from _frozen_importlib_external import PathFinder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_UNKNOWN = 3 * b"\xff" * 8
+_resource: "ModuleType | None" = None
+
+
+def wait(process: int) -> bytes:
+    """Wait for a child and return the rest of ``done``: wait status, CPU times, peak memory.
+
+    docs/protocol.md, "Native": what is not known has all bits set.
+    """
+    try:
+        _pid, status, usage = _wait4(process)
+    except ChildProcessError:
+        return b"\xff" * 4 + _UNKNOWN  # a thread of the script waits for any child
+    except ImportError:
+        return os.waitpid(process, 0)[1].to_bytes(4, "big") + _UNKNOWN
+    numbers = usage.ru_utime * 1e6, usage.ru_stime * 1e6, usage.ru_maxrss * 1024
+    return status.to_bytes(4, "big") + b"".join(round(n).to_bytes(8, "big") for n in numbers)
+
+
+def _wait4(process: int) -> tuple:
+    global _resource
+    if _resource is None:
+        _resource = _load()
+    missing = object()
+    of_script = sys.modules.get("resource", missing)
+    sys.modules["resource"] = _resource
+    try:
+        return os.wait4(process, 0)
+    finally:
+        if of_script is missing:
+            del sys.modules["resource"]
+        else:
+            sys.modules["resource"] = of_script
+
+
+def _load() -> "ModuleType":
+    library = os.path.dirname(os.__file__)
+    spec = BuiltinImporter.find_spec("resource")
+    if spec is None:
+        spec = PathFinder.find_spec("resource", [library + "/lib-dynload", library])
+    if spec is None:
+        raise ImportError("this Python has no module resource")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

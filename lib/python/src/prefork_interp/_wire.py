@@ -1,0 +1,145 @@
+"""Bytes that cross the sockets: messages, descriptors, the request.
+
+::
+
+    message    type 4 | length 4 | payload         native, on ctl
+    descriptor one byte, with SCM_RIGHTS           ctl; the call socket in v1
+    request    length 4 | NAME=value\\0 ... \\0 argument\\0 ...
+    greeting   P F I \\n 0 0 0 0                    executor or monitor to launcher
+
+docs/protocol.md, "The request", "v1" step 5 and "Native".
+
+_socket is used instead of socket: it has all that is needed, and does not bring
+half a dozen modules into the script.
+"""
+
+import os
+import sys
+from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, SCM_RIGHTS, SOL_SOCKET, socket
+
+GREETING = b"PFI\n\0\0\0\0"
+LONGEST = 16 << 20  # of a payload and of a request
+
+
+class Garbled(Exception):
+    """What the launcher says makes no sense; the text says why."""
+
+
+def adopt(descriptor: int) -> socket:
+    """Return a socket that owns a descriptor and blocks for ever, whatever the script's default timeout is."""
+    adopted = socket(fileno=descriptor)
+    adopted.settimeout(None)
+    return adopted
+
+
+class borrow:
+    """A socket object for a descriptor that stays open: ``with borrow(3) as ctl``."""
+
+    def __init__(self, descriptor: int):
+        self._socket = adopt(descriptor)
+
+    def __enter__(self) -> socket:
+        return self._socket
+
+    def __exit__(self, *_error) -> None:
+        self._socket.detach()
+
+
+def strings(texts) -> bytes:
+    """Encode texts as the strings of the protocol, with a NUL at the end of each."""
+    return b"".join(os.fsencode(text) + b"\0" for text in texts)
+
+
+def send(peer: socket, kind: bytes, payload: bytes) -> None:
+    """Send a message. OSError: the launcher has gone (never SIGPIPE)."""
+    send_bytes(peer, kind + len(payload).to_bytes(4, "big") + payload)
+
+
+def send_text(peer: socket, kind: bytes, text: str) -> None:
+    """Send a message that is one line of text."""
+    send(peer, kind, " ".join(text.split()).encode(errors="surrogateescape"))
+
+
+def send_bytes(peer: socket, data: bytes) -> None:
+    """Send bytes as they are. OSError: the launcher has gone."""
+    peer.sendall(data, MSG_NOSIGNAL)
+
+
+def receive(peer: socket, length: int) -> bytes:
+    """Receive exactly so many bytes. EOFError: the end comes first."""
+    pieces = []
+    while length:
+        piece = _receive_some(peer, length)
+        if not piece:
+            raise EOFError
+        pieces.append(piece)
+        length -= len(piece)
+    return b"".join(pieces)
+
+
+def receive_message(peer: socket) -> "tuple[bytes, bytes]":
+    """Receive a message, type and payload. EOFError: the end. Garbled: too long."""
+    header = receive(peer, 8)
+    return header[:4], _receive_counted(peer, header[4:], f"the message {header[:4]!r}")
+
+
+def receive_descriptor(peer: socket) -> int:
+    """Receive one byte with one descriptor. EOFError: the end. Garbled: no descriptor came with it."""
+    data, control, _flags, _address = peer.recvmsg(1, CMSG_SPACE(4), MSG_CMSG_CLOEXEC)
+    if not data:
+        raise EOFError
+    for level, kind, value in control:
+        if level == SOL_SOCKET and kind == SCM_RIGHTS and len(value) >= 4:
+            return int.from_bytes(value[:4], sys.byteorder)
+    raise Garbled("a byte came without its descriptor")
+
+
+def greet(call: socket) -> None:
+    """Send the greeting, and receive the byte that says go on.
+
+    EOFError, OSError: the launcher has gone. Garbled: the byte is not zero.
+    """
+    send_bytes(call, GREETING)
+    first = receive(call, 1)
+    if first != b"\0":
+        raise Garbled(f"the call begins with {first!r}")
+
+
+def receive_request(peer: socket) -> "tuple[dict[bytes, bytes], list[bytes]]":
+    """Receive a request: environment and arguments. EOFError: the end. Garbled: see :func:`parse_request`."""
+    return parse_request(_receive_counted(peer, receive(peer, 4), "the request"))
+
+
+def parse_request(data: bytes) -> "tuple[dict[bytes, bytes], list[bytes]]":
+    """Take a request apart.
+
+    A name that comes twice has its first value, as getenv(3) finds it and Python
+    at its start takes it.
+
+    Garbled: a string has no ``=``, or a NUL is missing.
+    """
+    words = data[:-1].split(b"\0")
+    if data[-1:] != b"\0" or b"" not in words:
+        raise Garbled("a NUL is missing in the request")
+    end = words.index(b"")
+    environment: dict[bytes, bytes] = {}
+    for word in words[:end]:
+        name, equals, value = word.partition(b"=")
+        if not equals:
+            raise Garbled(f"{word!r} in the request's environment has no '='")
+        environment.setdefault(name, value)
+    return environment, words[end + 1 :]
+
+
+def _receive_counted(peer: socket, length: bytes, what: str) -> bytes:
+    size = int.from_bytes(length, "big")
+    if size > LONGEST:
+        raise Garbled(f"{what} has {size} bytes, more than {LONGEST}")
+    return receive(peer, size)
+
+
+def _receive_some(peer: socket, length: int) -> bytes:
+    try:
+        return peer.recv(length)
+    except ConnectionResetError:
+        return b""  # it has gone without reading what was sent: the end as well

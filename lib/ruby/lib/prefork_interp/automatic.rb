@@ -1,0 +1,69 @@
+# frozen_string_literal: true
+
+module PreforkInterp
+  # Automatic is the fork point of a script that knows nothing of this library (protocol: The automatic fork point).
+  # Before Ruby parses the script, what the script requires at its top is loaded; then requests are served. In an executor
+  # Ruby goes on and runs the script, which finds everything loaded.
+  #
+  # The script is +cold+ if setup looks at the request's environment or raises an exception.
+  class Automatic # :nodoc:
+    # The script cannot be warm; the message says why.
+    class Cold < StandardError; end
+
+    def initialize(fork_point, handover)
+      @fork_point = fork_point
+      files = LoadedFiles.new(fork_point, features: true)
+      @server = Native.new(fork_point, handover, files)
+      @watch = EnvironmentWatch.new
+    end
+
+    # Returns in executors only.
+    def run
+      changes = set_up
+      @server.serve(changes: changes).begin
+    rescue Cold => e
+      Native.flush
+      @server.ctl.write_line('cold', e.message)
+      exit!(0)
+    end
+
+    private
+
+    # What setup has changed in its environment. Raises Cold.
+    def set_up
+      @watch.start
+      load_requires
+      @server.preload
+      @fork_point.call_before_fork
+      changes = @watch.finish
+      raise Cold, @watch.reason if @watch.reason
+
+      changes
+    rescue Cold, SignalException
+      raise
+    rescue Exception => e # rubocop:disable Lint/RescueException -- SystemExit and NoMemoryError are reasons, too
+      raise Cold, "setup has raised #{describe(e)}"
+    end
+
+    def load_requires
+      Requires.of(@fork_point.script).each { |statement| load_one(statement) }
+    rescue SyntaxError => e
+      raise Cold, "cannot parse the script: #{e.message}"
+    end
+
+    # What the script itself guards is no reason: it will find out again, and go on as it does.
+    def load_one(statement)
+      require statement.name
+    rescue ScriptError, StandardError, SystemExit => e
+      return if statement.guarded && !e.is_a?(SystemExit)
+
+      raise Cold, "cannot load #{statement.name} (line #{statement.line}): #{describe(e)}"
+    end
+
+    # Class, message, place. The place is the first that is neither Ruby's nor ours.
+    def describe(exception)
+      place = (exception.backtrace || []).find { |line| !line.start_with?('<internal:', "#{FOLDER}/prefork_interp") }
+      "#{exception.class}: #{exception.message}#{" (#{place[/\A.*?:\d+/]})" if place}"
+    end
+  end
+end

@@ -1,0 +1,72 @@
+# frozen_string_literal: true
+
+module PreforkInterp
+  # Ctl is the server's socket to its launcher (protocol: Native). A message is
+  #
+  #   type      4 bytes
+  #   length    4 bytes
+  #   payload
+  #
+  # and single bytes that carry a descriptor follow a +fork+. Therefore nothing here reads ahead.
+  class Ctl # :nodoc:
+    # Room for many paths in a message, far from its limit.
+    PATHS_PER_MESSAGE = 1000
+    private_constant :PATHS_PER_MESSAGE
+
+    attr_reader :number
+
+    def initialize(number)
+      @number = number
+      @io = IO.for_fd(number)
+      @io.close_on_exec = true
+    end
+
+    def write(type, payload = '')
+      Wire.write(@io, [type, payload.bytesize, payload].pack('a4Na*'))
+    end
+
+    # Reports loaded files.
+    def write_files(paths)
+      paths.each_slice(PATHS_PER_MESSAGE) { |some| write('file', strings(some)) }
+    end
+
+    # Ready. +values+: a Hash.
+    def write_ready(values)
+      write("PFN\n", strings(values.map { |name, value| "#{name}=#{value}" }))
+    end
+
+    # Something for an administrator, in one line.
+    def write_line(type, text)
+      write(type, text.to_s.gsub(/\s+/, ' ').strip)
+    end
+
+    # The next message as type and payload, or +nil+ at end-of-file. Raises ProtocolError.
+    def read
+      type = Wire.read(@io, 4) or return
+      payload = Wire.read_counted(@io) or return
+      [type, payload]
+    end
+
+    # So many descriptors, or +nil+ at end-of-file; then what came before is closed. Raises ProtocolError.
+    def receive(count)
+      numbers = []
+      while numbers.size < count
+        numbers << (System.receive_descriptor(@io) || break)
+      end
+      return numbers if numbers.size == count
+
+      numbers.each { |number| IO.for_fd(number).close }
+      nil
+    end
+
+    def close
+      @io.close
+    end
+
+    private
+
+    def strings(list)
+      list.map { |string| "#{string}\0".b }.join
+    end
+  end
+end

@@ -1,0 +1,105 @@
+# frozen_string_literal: true
+
+module PreforkInterp
+  # The Descriptors are those that setup has open at the fork point and that an executor cannot use as they are
+  # (protocol: What an executor does, steps 2 and 3):
+  #
+  # * duplicates of setup's standard descriptors: in an executor they must lead to the request's;
+  # * regular files open for reading: their offset is shared by all processes that have inherited them.
+  #
+  # Everything is done to numbers. IO objects of the script ($stdin, a logger's $stderr.dup) are not touched and keep
+  # their modes, encodings and buffers.
+  class Descriptors # :nodoc:
+    # From fcntl.h; File::Constants does not have all of them, and not as the kernel shows them.
+    ACCESS = 0o3
+    APPEND = 0o2000
+    CLOSE_ON_EXEC = 0o2000000
+    private_constant :ACCESS, :APPEND, :CLOSE_ON_EXEC
+
+    # How one descriptor is open: where its link in /proc leads, flags and offset.
+    State = Struct.new(:number, :link, :flags, :offset) do
+      # +nil+ if the descriptor is not open.
+      def self.of(number)
+        info = File.read("/proc/self/fdinfo/#{number}")
+        new(number, File.readlink("/proc/self/fd/#{number}"), info[/^flags:\s*(\d+)/, 1].to_i(8), info[/^pos:\s*(\d+)/, 1].to_i)
+      rescue SystemCallError
+        nil
+      end
+
+      def append?
+        (flags & APPEND).positive?
+      end
+
+      def close_on_exec?
+        (flags & CLOSE_ON_EXEC).positive?
+      end
+
+      def read_only?
+        (flags & ACCESS) == File::RDONLY
+      end
+
+      # Whether the two may be the same open file. The name of a pipe or socket is its own; /dev/null may have been
+      # opened twice, and then the flags differ mostly.
+      def same?(other)
+        link == other.link && (link.match?(/\A(pipe|socket):/) || (flags ^ other.flags) | CLOSE_ON_EXEC == CLOSE_ON_EXEC)
+      end
+    end
+    private_constant :State
+
+    # dup2, for IO#reopen of an object of our own does nothing else. It must not be one with autoclose off from the start:
+    # Ruby takes such for standard streams, and keeps their access modes.
+    def self.put(source, target, close_on_exec = false)
+      io = IO.for_fd(target)
+      io.reopen(IO.for_fd(source, autoclose: false))
+      io.close_on_exec = close_on_exec
+    ensure
+      io.autoclose = false if io
+    end
+
+    # Puts descriptors on /dev/null.
+    def self.null(*targets)
+      File.open(File::NULL, 'r+') { |null| targets.each { |target| put(null.fileno, target) } }
+    end
+
+    # own::        numbers that are the library's
+    # told_apart:: whether O_APPEND is set on setup's descriptor 1 and not on 2
+    def initialize(own, told_apart)
+      standard = [0, 1, 2].map { |number| State.of(number) }
+      others = (Dir.children('/proc/self/fd').map(&:to_i) - [0, 1, 2] - own).map { |number| State.of(number) }.compact
+      @duplicates = others.map { |state| [state, original(state, standard, told_apart)] }.select(&:last)
+      @files = others.select { |state| state.read_only? && File.file?("/proc/self/fd/#{state.number}") }
+    end
+
+    # Puts +numbers+ (three) on 0, 1 and 2, and on all duplicates, and closes them.
+    def take(numbers)
+      numbers.each_with_index { |number, target| Descriptors.put(number, target) }
+      numbers.each { |number| IO.for_fd(number).close }
+      @duplicates.each { |state, standard| Descriptors.put(standard, state.number, state.close_on_exec?) }
+    end
+
+    # Gives the regular files an offset of their own. One that cannot be opened any more, because the user has been
+    # changed, say, is left as it is.
+    def open_anew
+      @files.each do |state|
+        File.open("/proc/self/fd/#{state.number}") do |file|
+          file.sysseek(state.offset)
+          Descriptors.put(file.fileno, state.number, state.close_on_exec?)
+        end
+      rescue SystemCallError
+        next
+      end
+    end
+
+    private
+
+    # Which of 0, 1, 2 the descriptor is a duplicate of, or +nil+.
+    def original(state, standard, told_apart)
+      stdin, stdout, stderr = standard
+      return 0 if stdin && state.same?(stdin) && state.read_only?
+      return if [stdout, stderr].compact.none? { |other| state.same?(other) }
+      return state.append? ? 1 : 2 if told_apart
+
+      stderr && state.same?(stderr) ? 2 : 1
+    end
+  end
+end

@@ -1,0 +1,55 @@
+# frozen_string_literal: true
+
+module PreforkInterp
+  # The Executor is the process of one call. This object is made in the server at the fork point, where it notes how things
+  # are; each process that is forked uses its copy (protocol: What an executor does).
+  class Executor # :nodoc:
+    # fork_point:: the ForkPoint
+    # own::        numbers of the library's descriptors: not the script's
+    # told_apart:: whether setup's standard output and error can be told apart by O_APPEND
+    # changes::    what setup has changed in its environment, a Hash with +nil+ for deleted; explicit: empty
+    # reporter::   an Inbox to which files that are loaded later are reported, or +nil+
+    def initialize(fork_point, own:, told_apart:, changes: {}, reporter: nil)
+      @fork_point = fork_point
+      @changes = changes
+      @reporter = reporter
+      @descriptors = Descriptors.new(own, told_apart)
+      @signals = Signals.new
+    end
+
+    # Steps 2 to 5, at fork. +numbers+ are three descriptors, which are closed.
+    def prepare(numbers)
+      @pid = Process.pid
+      @descriptors.take(numbers)
+      @descriptors.open_anew
+      @signals.restore
+      Kernel.srand
+    end
+
+    # The Request, once it is there.
+    attr_writer :request
+
+    # Steps 6 to 8. What the script's own functions raise comes out of this.
+    def begin
+      ENV.replace(@request.environment.merge(@changes).compact)
+      ARGV.replace(@request.arguments.map { |argument| as_argument(argument) })
+      @request = nil
+      @fork_point.executor = self
+      @fork_point.call_after_fork
+    end
+
+    # Reports what the script has loaded. Not in a process that the script has forked.
+    def at_end
+      @reporter&.report if @pid == Process.pid
+    end
+
+    private
+
+    # As Ruby makes its own ARGV.
+    def as_argument(string)
+      string.force_encoding(@fork_point.encoding)
+      string.force_encoding(Encoding::BINARY) if string.encoding == Encoding::US_ASCII && !string.ascii_only?
+      string.freeze
+    end
+  end
+end

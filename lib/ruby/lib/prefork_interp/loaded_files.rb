@@ -1,0 +1,36 @@
+# frozen_string_literal: true
+
+module PreforkInterp
+  # The LoadedFiles are the files of which the script is made: itself, what Ruby knows as loaded, and what the script has
+  # asked to be looked at. This library's own are none of them.
+  class LoadedFiles # :nodoc:
+    # features:: whether $LOADED_FEATURES count
+    def initialize(fork_point, features:)
+      @fork_point = fork_point
+      @features = features
+      @known = {}
+    end
+
+    # Absolute paths that have not been told yet. Each is told once.
+    def fresh
+      all.reject { |path| @known[path] }.each { |path| @known[path] = true }
+    end
+
+    # Notes paths as told. Returns those that were not.
+    def note(paths)
+      paths.uniq.reject { |path| @known[path] }.each { |path| @known[path] = true }
+    end
+
+    # All, as absolute paths.
+    def all
+      loaded = @features ? $LOADED_FEATURES.select { |path| path.start_with?('/') && !own?(path) } : []
+      [@fork_point.script, *@fork_point.extra_files, *loaded].uniq
+    end
+
+    private
+
+    def own?(path)
+      path.start_with?("#{FOLDER}/prefork_interp/") || path == "#{FOLDER}/prefork_interp.rb"
+    end
+  end
+end

@@ -1,0 +1,148 @@
+# frozen_string_literal: true
+
+module PreforkInterp
+  # Native is the server of the native dialect (protocol: Native). It waits for the next message on ctl, and for nothing
+  # else: no timer, no signal handler, no second descriptor.
+  #
+  #   ctl  <-- file, note, PFN, done, fail --   SERVER --- fork ---> EXECUTOR
+  #        --- fork + 4 descriptors, reap -->
+  class Native # :nodoc:
+    # What the process ends with when the launcher or the request makes no sense.
+    NONSENSE = 127
+    private_constant :NONSENSE
+
+    attr_reader :ctl
+
+    def initialize(fork_point, handover, files)
+      raise ProtocolError, 'this Ruby cannot fork' unless Process.respond_to?(:fork)
+
+      @fork_point = fork_point
+      @handover = handover
+      @files = files
+      @ctl = Ctl.new(handover.call)
+      @executors = Executors.new
+    end
+
+    # Loads what the handover names. What cannot be loaded is told, and that is all.
+    def preload
+      @handover.preload.each do |name|
+        require name
+      rescue ScriptError, StandardError, SystemExit => e
+        @ctl.write_line('note', "cannot preload #{name}: #{e.message}")
+      end
+    end
+
+    # The fork point. Returns in executors only: the Executor, which has its request.
+    #
+    # max_servers:: told to the launcher, if given
+    # changes::     what setup has changed in its environment (see Executor)
+    def serve(max_servers: nil, changes: {})
+      at_fork_point(changes)
+      @ctl.write_files(@files.fresh)
+      @ctl.write_ready(ready(max_servers))
+      wait_for_messages || finish(0)
+    rescue ProtocolError => e
+      STDERR.puts("prefork_interp: #{e.message}")
+      finish(NONSENSE)
+    rescue Errno::EPIPE, Errno::ECONNRESET
+      finish(0)
+    end
+
+    F_GETFL = 3
+    private_constant :F_GETFL
+
+    # Flushes everything that has been written and not sent, once: nothing writes in the server any more, and what is left
+    # would be sent by each executor. Not what is only read: to flush it is to forget what has been read ahead, and
+    # Ruby has the script itself open here, with its first line pushed back.
+    def self.flush
+      ObjectSpace.each_object(IO) do |io|
+        io.flush unless (io.fcntl(F_GETFL) & 3).zero?
+      rescue SystemCallError, IOError
+        next
+      end
+    end
+
+    private
+
+    def at_fork_point(changes)
+      Native.flush
+      @handover.close_for_native
+      @inbox = Inbox.new(@files)
+      @executor = Executor.new(@fork_point, own: own, told_apart: true, changes: changes, reporter: @inbox)
+      # After the Executor has looked: duplicates of descriptor 0 are found by comparing.
+      Descriptors.null(0)
+      # What is garbage now would be copied by each executor that collects.
+      Process.respond_to?(:warmup) ? Process.warmup : GC.start
+    end
+
+    def own
+      [@ctl.number, *@inbox.numbers]
+    end
+
+    def ready(max_servers)
+      values = { 'library' => "ruby #{VERSION}", 'fds' => own.join(',') }
+      values['max_servers'] = max_servers if max_servers
+      values
+    end
+
+    # The Executor in an executor; +nil+ in the server when ctl has ended.
+    def wait_for_messages
+      while (type, payload = @ctl.read)
+        id = payload.unpack1('N')
+        case type
+        when 'fork' then (executor = fork(id)) && (return executor)
+        when 'reap' then reap(id)
+        else raise ProtocolError, "cannot understand the message #{type.inspect}"
+        end
+      end
+    end
+
+    def fork(id)
+      numbers = @ctl.receive(4) or return
+      in_executor = @executors.fork(id).nil?
+      return take_call(*numbers) if in_executor
+
+      close(numbers)
+    rescue SystemCallError => e
+      close(numbers)
+      @ctl.write('fail', [id, e.message].pack('Na*'))
+      nil
+    end
+
+    def close(numbers)
+      numbers.each { |number| IO.for_fd(number).close }
+      nil
+    end
+
+    def reap(id)
+      used = @executors.reap(id) or return
+      @ctl.write_files(@files.note(@inbox.drain))
+      @ctl.write('done', [id, used.status, used.user, used.system, used.memory].pack('NNQ>3'))
+    end
+
+    def finish(status)
+      @executors.finish
+      exit!(status)
+    end
+
+    # ---- from here on in the executor ----
+
+    # Everything until the request is there. No exception comes out of this: neither the server's code nor the script must
+    # see one.
+    def take_call(call, *standard)
+      @ctl.close
+      @inbox.close
+      @executor.prepare(standard)
+      call = IO.for_fd(call)
+      Wire.write(call, Wire::GREETING)
+      @executor.request = (Request.read(call) if Request.go_on?(call)) or exit!(0)
+      call.close
+      @executor
+    rescue Errno::EPIPE
+      exit!(0)
+    rescue ProtocolError, SystemCallError => e
+      STDERR.puts("prefork_interp: #{e.message}")
+      exit!(NONSENSE)
+    end
+  end
+end

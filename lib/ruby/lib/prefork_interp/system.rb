@@ -1,0 +1,121 @@
+# frozen_string_literal: true
+
+module PreforkInterp
+  # Three things that Ruby's core cannot do: receive a descriptor, wait for one process with what it has used, and wait for
+  # a process and something else at once. They are system calls here. The library +socket+ could do the first, but takes
+  # 4 ms to load (ruby 3.1), which is half of what this library may cost. Where the machine is not known, it is used after
+  # all, and memory is not measured.
+  module System # :nodoc:
+    # Numbers by architecture: those that are 64 bits wide, because the structures below are.
+    generic = { recvmsg: 212, wait4: 260 }.freeze
+    NUMBERS = {
+      'x86_64-linux' => { recvmsg: 47, wait4: 61 }.freeze,
+      'aarch64-linux' => generic, 'riscv64-linux' => generic, 'loongarch64-linux' => generic
+    }.freeze
+
+    # The same number everywhere, since Linux 5.3.
+    PIDFD_OPEN = 434
+
+    # From the kernel's headers: SOL_SOCKET, SCM_RIGHTS; MSG_CMSG_CLOEXEC.
+    RIGHTS = [1, 1].freeze
+    CMSG_CLOEXEC = 0x40000000
+
+    # What is told of a number that is not known.
+    UNKNOWN = 0xffffffffffffffff
+    private_constant :PIDFD_OPEN, :RIGHTS, :CMSG_CLOEXEC
+
+    # What a process has used: wait status, microseconds, bytes.
+    Used = Struct.new(:status, :user, :system, :memory)
+
+    @numbers = NUMBERS[RUBY_PLATFORM[/\A\w+-linux/]] if Kernel.respond_to?(:syscall, true)
+
+    class << self
+      # For tests: +nil+ makes everything go the portable way.
+      attr_accessor :numbers
+
+      # Reads one byte with one descriptor from +io+, a socket. Its number (it is close-on-exec), or +nil+ at end-of-file.
+      # Raises ProtocolError if the byte comes without.
+      def receive_descriptor(io)
+        return receive_portably(io) unless numbers
+
+        byte = buffer(1)
+        control = buffer(24)
+        vector = buffer(16, [address(byte), 1].pack('JJ'))
+        # struct msghdr: name, its length, vector, its length, control, its length, flags.
+        header = buffer(56, [0, 0, address(vector), 1, address(control), 24, 0].pack('J7'))
+        return if Wire.patiently([io]) { call(numbers[:recvmsg], io.fileno, address(header), CMSG_CLOEXEC) }.zero?
+
+        _length, level, type, number = control.unpack('Jiii')
+        raise ProtocolError, 'a byte without a descriptor' unless [level, type] == RIGHTS
+
+        number
+      end
+
+      # Waits for the child +pid+, and says what it has used. Leaves $? alone, which the next executor inherits.
+      # Raises Errno::ECHILD.
+      def wait(pid)
+        return wait_portably(pid) unless numbers
+
+        status = buffer(4)
+        usage = buffer(144) # struct rusage: two times, the peak memory in KiB, and thirteen more
+        call(numbers[:wait4], pid, address(status), 0, address(usage))
+        user, user_us, system, system_us, memory = usage.unpack('q5')
+        Used.new(status.unpack1('i'), user * 1_000_000 + user_us, system * 1_000_000 + system_us, memory * 1024)
+      end
+
+      # An IO that is readable when the child +pid+ has ended, or +nil+ where there is no such thing.
+      def pidfd(pid)
+        IO.for_fd(call(PIDFD_OPEN, pid, 0)) if numbers
+      rescue SystemCallError
+        nil
+      end
+
+      private
+
+      # The warning that Ruby would rather have us use Fiddle (which takes longer to load than socket) is for others.
+      def call(*arguments)
+        verbose = $VERBOSE
+        $VERBOSE = nil
+        Kernel.syscall(*arguments)
+      rescue Errno::EINTR
+        retry
+      ensure
+        $VERBOSE = verbose
+      end
+
+      # At least +length+ bytes for the kernel, in a string that shares them with no other and that is too long to be
+      # stored in its object: where an object is, compaction may change.
+      def buffer(length, content = '')
+        content.b.ljust([length, 1024].max, "\0")
+      end
+
+      # Where a buffer's bytes are. The caller holds the buffer.
+      def address(string)
+        [string].pack('P').unpack1('J')
+      end
+
+      def receive_portably(io)
+        require 'socket'
+        socket = UNIXSocket.for_fd(io.fileno)
+        socket.autoclose = false
+        byte, _sender, _flags, *controls = socket.recvmsg(1, scm_rights: true)
+        return if byte.nil? || byte.empty?
+
+        received, = controls.flat_map { |control| control.unix_rights || [] }
+        raise ProtocolError, 'a byte without a descriptor' unless received
+
+        received.autoclose = false
+        received.fileno
+      end
+
+      # A thread has a $? of its own.
+      def wait_portably(pid)
+        before = Process.times
+        status = Thread.new { Process.wait2(pid).last }.tap { |thread| thread.report_on_exception = false }.value
+        after = Process.times
+        used = [after.cutime - before.cutime, after.cstime - before.cstime].map { |seconds| (seconds * 1_000_000).round }
+        Used.new(status.to_i, *used, UNKNOWN)
+      end
+    end
+  end
+end
