@@ -91,6 +91,10 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	        id <name>
 //	    }
 //	    watch <path>...
+//	    warm auto|explicit|off
+//	    preload <module>...
+//	    library bundled|installed
+//	    fork_safety warn|cold|refuse
 //	    max_concurrent <number>|off
 //	    queue <size>|off [<wait>|off]
 //	    start_timeout <duration>|off
@@ -106,21 +110,21 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	for d.NextBlock(0) {
-		known, err := h.unmarshal(d)
+		known, err := h.Limits.unmarshal(d)
+		if !known && err == nil {
+			known, err = h.Warming.unmarshal(d)
+		}
+		if !known && err == nil {
+			err = h.unmarshalOwn(d)
+		}
 		if err != nil {
-			return err
-		}
-		if known {
-			continue
-		}
-		if err := h.unmarshalOwn(d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// unmarshalOwn reads a subdirective that is no limit.
+// unmarshalOwn reads a subdirective of Handler itself.
 func (h *Handler) unmarshalOwn(d *caddyfile.Dispenser) error {
 	switch d.Val() {
 	case "root":
@@ -151,7 +155,7 @@ func (h *Handler) unmarshalOwn(d *caddyfile.Dispenser) error {
 		return some(d, &h.Watch)
 	}
 	return d.Errf("unrecognized subdirective %q of prefork_cgi; it can be one of root, extensions, index, symlinks, "+
-		"script, script_name, interpreter, args, dir, env, pass_env, identity, watch, %s", d.Val(), limitNames)
+		"script, script_name, interpreter, args, dir, env, pass_env, identity, watch, %s, %s", d.Val(), warmingNames, limitNames)
 }
 
 func (h *Handler) unmarshalInterpreter(d *caddyfile.Dispenser) error {

@@ -17,23 +17,47 @@
 //	input.go       the request's body ──▶ script
 //	errors.go      error ──▶ status
 //	observe.go     pool events and script output ──▶ log lines
+//	admin.go       pools as they are ──▶ JSON
 package caddymod
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
+	"github.com/prefork-cgi/prefork-cgi/lib"
 	"github.com/prefork-cgi/prefork-cgi/pool"
 	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
 
 // registry holds the pools of the process. They outlive configurations, so it
 // cannot belong to one.
-var registry = pool.NewRegistry(prefork.NewSystem())
+var registry = pool.NewRegistry(prefork.NewSystem(libraries))
+
+// libraries returns the folder of the script libraries, which it unpacks at its
+// first call: among Caddy's data, or where that cannot be written, among
+// temporary files.
+var libraries = sync.OnceValues(func() (string, error) {
+	folder, err := lib.Unpack(filepath.Join(caddy.AppDataDir(), "prefork_cgi"))
+	if err == nil {
+		return folder, nil
+	}
+	temporary, errTemp := os.MkdirTemp("", "prefork-cgi-*")
+	if errTemp != nil {
+		return "", errors.Join(err, errTemp)
+	}
+	caddy.OnExit(func(context.Context) { _ = os.RemoveAll(temporary) })
+	if err := os.Chmod(temporary, 0o755); err != nil { //nolint:gosec // for scripts of all users
+		return "", err
+	}
+	return lib.Unpack(temporary)
+})
 
 // exitLimit is how long processes may take to end when Caddy exits, before they
 // are killed. Caddy's own systemd unit allows 5 seconds for everything.
@@ -42,6 +66,7 @@ const exitLimit = 3 * time.Second
 func init() {
 	caddy.RegisterModule(App{})
 	caddy.RegisterModule(Handler{})
+	caddy.RegisterModule(adminAPI{})
 	httpcaddyfile.RegisterDirective("prefork_cgi", parseDirective)
 	httpcaddyfile.RegisterDirectiveOrder("prefork_cgi", httpcaddyfile.Before, "file_server")
 	httpcaddyfile.RegisterGlobalOption("prefork_cgi", parseGlobalOption)

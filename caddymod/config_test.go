@@ -46,6 +46,10 @@ func TestContradictionsAreRefused(t *testing.T) {
 		"watch *.pm":                  "a folder stands for all",
 		"watch {env.HOME}/lib":        "a folder stands for all",
 		"reload often":                "strict, stale or off",
+		"warm often":                  "auto, explicit or off",
+		"library other":               "bundled or installed",
+		"fork_safety maybe":           "warn, cold or refuse",
+		"preload a,b":                 "not the name of a module",
 		"grace_period off":            "cannot be off",
 	} {
 		if err := validate(t, "prefork_cgi {\n"+config+"\n}"); err == nil || !strings.Contains(err.Error(), want) {

@@ -19,9 +19,9 @@ import (
 	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
 
-// Handler runs CGI programs. A script that calls the prefork library is started
-// once and then forked for each request; any other is executed for each
-// request, under the same limits and logs.
+// Handler runs CGI programs. A script in Perl, Python or Ruby, and any that calls
+// the prefork library, is started once and then forked for each request; any
+// other is executed for each request, under the same limits and logs.
 //
 // A request for something that is no script goes to the next handler, so
 // `file_server` beside it works. A script that may not be run is answered with
@@ -32,11 +32,14 @@ import (
 // Placeholder | Description
 // ------------|------------
 // `{http.prefork_cgi.script}` | The script's file
-// `{http.prefork_cgi.mode}` | `explicit` if it is served warm, `cold` if not
+// `{http.prefork_cgi.mode}` | `explicit` or `automatic` if it is served warm, `cold` if not
 // `{http.prefork_cgi.pid}` | Process number of the executor
 // `{http.prefork_cgi.queue_ms}` | Milliseconds spent waiting for a free executor
 // `{http.prefork_cgi.duration_ms}` | Milliseconds from the call to the end of the response
 // `{http.prefork_cgi.exit_status}` | Exit code or signal name; `unknown` where the library cannot tell, empty while the script runs on
+// `{http.prefork_cgi.cpu_user_ms}` | Milliseconds of CPU time in the script; this and the next two are empty where nobody measures them
+// `{http.prefork_cgi.cpu_system_ms}` | Milliseconds of CPU time in the kernel on its behalf
+// `{http.prefork_cgi.peak_memory}` | Bytes of its largest resident set, what it shares with its server included
 type Handler struct {
 	// The folder of scripts. Default: `{http.vars.root}`.
 	Root string `json:"root,omitempty"`
@@ -84,6 +87,8 @@ type Handler struct {
 	// Files and folders whose change means that scripts must be started anew, as
 	// the script's own does.
 	Watch []string `json:"watch,omitempty"`
+
+	Warming
 
 	Limits
 
@@ -155,7 +160,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.logMissing()
 	h.provisionEnv()
-	settings, err := json.Marshal([]any{h.Args, h.Dir, h.setupEnv, h.Identity})
+	settings, err := json.Marshal([]any{h.Args, h.Dir, h.setupEnv, h.Identity, h.Warming})
 	if err != nil {
 		return err
 	}
@@ -167,7 +172,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // provisionEnv divides the environment into what setup sees and what belongs to
 // each request.
 func (h *Handler) provisionEnv() {
-	h.setupEnv = baseEnv()
+	// What is the same in all requests may as well be seen by setup: modules look
+	// at it while they are loaded.
+	h.setupEnv = append(baseEnv(), "GATEWAY_INTERFACE=CGI/1.1", "SERVER_SOFTWARE="+software)
 	for _, name := range h.PassEnv {
 		if value, ok := os.LookupEnv(name); ok {
 			h.setupEnv = set(h.setupEnv, name, value)
@@ -220,7 +227,7 @@ func (h *Handler) check() error {
 			return fmt.Errorf("interpreter for %s names no program", extension)
 		}
 	}
-	return errors.Join(h.checkWatch(), h.checkNames())
+	return errors.Join(h.checkWatch(), h.checkNames(), h.Warming.check())
 }
 
 // checkWatch refuses what would never be watched.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -35,7 +36,8 @@ func (a *App) observe(e pool.Event) {
 	switch e.Kind {
 	case pool.Launched:
 		message = "script is ready"
-		fields = append(fields, zap.String("mode", string(e.Info.Mode)), zap.Duration("took", e.Took))
+		fields = append(fields, zap.String("mode", string(e.Info.Mode)), zap.String("why", e.Info.Why), zap.Duration("took", e.Took))
+		a.logRisks(e)
 		if e.Info.Note != "" {
 			level = zapcore.WarnLevel
 			fields = append(fields, zap.String("note", e.Info.Note))
@@ -51,6 +53,9 @@ func (a *App) observe(e pool.Event) {
 	case pool.Wrote:
 		level, message = zapcore.WarnLevel, "script stderr"
 		fields = append(fields, zap.String("phase", "setup"), zap.String("line", e.Line))
+	case pool.Noted:
+		level, message = zapcore.WarnLevel, "script library"
+		fields = append(fields, zap.String("note", e.Line))
 	case pool.WatchFailed:
 		level, message = zapcore.WarnLevel, "source files cannot be watched; changes are seen when a request comes"
 		fields = append(fields, zap.Error(e.Err))
@@ -63,6 +68,23 @@ func (a *App) observe(e pool.Event) {
 	}
 	if entry := a.logger.Check(level, message); entry != nil {
 		entry.Write(fields...)
+	}
+}
+
+// logRisks warns of each thing that setup has left open.
+func (a *App) logRisks(e pool.Event) {
+	for _, risk := range e.Info.Risks {
+		fields := []zap.Field{
+			zap.String("script", e.Script), zap.Stringer("pool", e.Ident), zap.Int("pid", e.Info.PID),
+			zap.String("kind", string(risk.Kind)), zap.Stringer("risk", risk),
+		}
+		if risk.FD != 0 {
+			fields = append(fields, zap.Int("descriptor", risk.FD), zap.String("target", risk.Target))
+		}
+		if risk.Place != "" {
+			fields = append(fields, zap.String("opened_at", risk.Place))
+		}
+		a.logger.Warn("setup has left open what executors share", fields...)
 	}
 }
 
@@ -120,8 +142,27 @@ func (x *exchange) placeholder(key string) (any, bool) {
 			return "", true
 		}
 		return status.String(), true
+	case "http.prefork_cgi.cpu_user_ms", "http.prefork_cgi.cpu_system_ms", "http.prefork_cgi.peak_memory":
+		return x.usage(strings.TrimPrefix(key, "http.prefork_cgi.")), true
 	}
 	return nil, false
+}
+
+// usage returns one number of what the executor has used; empty where nobody knows.
+func (x *exchange) usage(name string) any {
+	status, _ := x.status()
+	switch used := status.Usage; {
+	case used == nil:
+		return ""
+	case name == "cpu_user_ms":
+		return milliseconds(used.User)
+	case name == "cpu_system_ms":
+		return milliseconds(used.System)
+	case used.PeakMemory < 0:
+		return ""
+	default:
+		return used.PeakMemory
+	}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -171,10 +212,23 @@ func (x *exchange) logEnd(took time.Duration) {
 		zap.Stringer("exit_status", status),
 		zap.Duration("duration", took),
 		zap.Duration("queued", x.lease.Queued()))
+	fields = append(fields, usageFields(status.Usage)...)
 	if x.failure != nil {
 		fields = append(fields, zap.Error(x.failure), zap.Bool("broken_off", x.sent))
 	}
 	entry.Write(fields...)
+}
+
+// usageFields are what an execution has used, if anybody has measured it.
+func usageFields(used *prefork.Usage) []zap.Field {
+	if used == nil {
+		return nil
+	}
+	fields := []zap.Field{zap.Duration("cpu_user", used.User), zap.Duration("cpu_system", used.System)}
+	if used.PeakMemory >= 0 {
+		fields = append(fields, zap.Int64("peak_memory", used.PeakMemory))
+	}
+	return fields
 }
 
 // logFields name the call in log lines.
@@ -199,6 +253,7 @@ func (x *exchange) logAccess() {
 	}
 	if status, ok := x.status(); ok {
 		fields = append(fields, zap.Stringer("exit_status", status))
+		fields = append(fields, usageFields(status.Usage)...)
 	}
 	extra.Set(zap.Dict("prefork_cgi", fields...))
 }

@@ -187,11 +187,14 @@ func (x *exchange) hand(req prefork.Request) error {
 	return err
 }
 
+// software is SERVER_SOFTWARE.
+const software = "Caddy"
+
 // environ returns the whole environment of the executor: what setup sees, the
 // meta-variables, and last what the administrator has set.
 func (x *exchange) environ(length int64) []string {
 	c := cgi.Context{
-		Software:   "Caddy",
+		Software:   software,
 		RequestURI: x.original.RequestURI(),
 		Prefix:     x.strippedPrefix(),
 		Length:     length,

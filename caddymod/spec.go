@@ -15,13 +15,13 @@ import (
 // environment.
 func (h *Handler) spec(script string, env []string, repl *caddy.Replacer) pool.Spec {
 	s := pool.Spec{
-		Command: prefork.Command{
+		Command: h.command(prefork.Command{
 			Interpreter: h.interpreter(script),
 			Script:      script,
 			Args:        h.args(repl),
 			Dir:         h.dir(script, repl),
 			Env:         slices.Clone(h.setupEnv),
-		},
+		}),
 		Sources:  h.sources(script),
 		Limits:   h.forPool(),
 		Template: h.template(script),

@@ -42,5 +42,13 @@ func (b *backoff) refusal(now time.Time) error {
 	return nil
 }
 
+// reason returns why setup has failed; empty if it has not.
+func (b *backoff) reason() string {
+	if b.err == nil {
+		return ""
+	}
+	return b.err.Error()
+}
+
 // clear forgets: setup succeeded, or its sources have changed.
 func (b *backoff) clear() { *b = backoff{} }

@@ -21,6 +21,8 @@ const (
 	Exited Kind = "exited"
 	// Wrote: the script wrote a Line to setup's stderr.
 	Wrote Kind = "wrote"
+	// Noted: a script's library says something for an administrator, in Line.
+	Noted Kind = "noted"
 	// WatchFailed: sources cannot be watched, so changes are only seen when a
 	// request looks. Has Err.
 	WatchFailed Kind = "watch failed"

@@ -19,9 +19,10 @@ type fake struct {
 	hold     chan struct{}  // if not nil, launches wait until it is closed
 	running  int            // executors
 	most     int            // as many ran at once
+	loads    []string       // what each setup says that it has loaded
 }
 
-func (f *fake) Launch(ctx context.Context, cmd prefork.Command, _ func(string)) (prefork.Process, error) {
+func (f *fake) Launch(ctx context.Context, cmd prefork.Command, listener prefork.Listener) (prefork.Process, error) {
 	f.mu.Lock()
 	p := &fakeProcess{fake: f, pid: 1000 + len(f.launches), script: cmd.Script, exited: make(chan struct{})}
 	f.launches = append(f.launches, p)
@@ -34,9 +35,13 @@ func (f *fake) Launch(ctx context.Context, cmd prefork.Command, _ func(string)) 
 			return nil, &prefork.SetupError{Script: cmd.Script, TimedOut: true}
 		}
 	}
+	if f.loads != nil {
+		listener.Loaded(f.loads)
+	}
 	if fail != nil {
 		return nil, fail
 	}
+	p.listener = listener
 	return p, nil
 }
 
@@ -58,8 +63,10 @@ type fakeProcess struct {
 	pid    int
 	script string
 	exited chan struct{}
-	once   sync.Once
-	deaf   bool // Stop has no effect
+
+	listener prefork.Listener
+	once     sync.Once
+	deaf     bool // Stop has no effect
 
 	vanishing bool // dies when it is called
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -39,10 +40,51 @@ func (p *Pool) outdate() {
 
 // readSources takes the signatures of the sources as they are.
 func (p *Pool) readSources() {
-	seen := takeSources(append([]string{p.script}, p.watched...))
+	p.follow(takeSources(append([]string{p.script}, p.watched...)).with(p.loaded))
+}
+
+// follow makes seen the sources.
+func (p *Pool) follow(seen *sources) {
 	p.sources.Store(seen)
 	if p.limits.Reload != Off {
 		p.registry.watch(p, seen)
+	}
+}
+
+// heard notes files that a server, or an executor of it, has loaded.
+func (p *Pool) heard(s *server, files []string) {
+	files = slices.DeleteFunc(slices.Clone(files), func(file string) bool { return !filepath.IsAbs(file) })
+	s.loaded = append(s.loaded, files...)
+	if s.state != spawning && s.version == p.version {
+		p.loaded = append(p.loaded, files...)
+		p.follow(p.sources.Load().with(files))
+	}
+}
+
+// adopt makes what a setup has loaded sources. Of those that were none before
+// nobody has a signature from before setup. One that has not changed since then
+// is as it was loaded; with another nobody can tell, so there is a new version,
+// for all that wait too: their requests may have come after the change.
+func (p *Pool) adopt(s *server) {
+	if s.state == gone { // it has failed, perhaps before it loaded all it would
+		p.loaded = append(p.loaded, s.loaded...)
+	} else {
+		p.loaded = slices.Clone(s.loaded)
+	}
+	slices.Sort(p.loaded)
+	p.loaded = slices.Compact(p.loaded)
+	if s.version != p.version || len(s.loaded) == 0 {
+		return
+	}
+	seen := p.sources.Load().with(s.loaded)
+	if p.limits.Reload == Off || !seen.changedAfter(p.sources.Load(), s.began) {
+		p.follow(seen)
+		return
+	}
+	p.outdate()
+	p.readSources()
+	for _, l := range slices.Concat(p.starved, p.queue) {
+		l.version = p.version
 	}
 }
 

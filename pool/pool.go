@@ -22,6 +22,7 @@ type Pool struct {
 	// ---- owned by run ----
 	spec          Spec
 	watched       []string // sources beside the script that any request has named
+	loaded        []string // files that the newest server, or an executor of it, has loaded
 	limits        Limits
 	wanted        bool      // by some generation
 	asked         bool      // its first request, for which it was made, has come

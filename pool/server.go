@@ -21,6 +21,8 @@ type server struct {
 	info    prefork.Info
 	served  atomic.Bool        // it has taken a call
 	frozen  bool               // its library does not look for changes
+	began   time.Time          // its setup
+	loaded  []string           // by its setup and its executors, as they say
 	abort   context.CancelFunc // ends its setup
 	kill    *time.Timer
 }
@@ -35,21 +37,29 @@ func (p *Pool) launch() {
 	p.readSources()
 	// Processes outlive every request and every configuration.
 	ctx, cancel := context.WithTimeout(context.Background(), p.limits.StartTimeout)
-	s := &server{pool: p, state: spawning, version: p.version, abort: cancel, frozen: p.limits.Reload != Strict}
+	s := &server{
+		pool: p, state: spawning, version: p.version, abort: cancel,
+		frozen: p.limits.Reload != Strict, began: time.Now(),
+	}
 	p.servers[s] = struct{}{}
 	p.spawning = true
 	cmd := p.spec.Command
 	cmd.Frozen = s.frozen
 	go func() { // until setup has ended, which ctx bounds
 		defer cancel()
-		began := time.Now()
-		proc, err := p.registry.launcher.Launch(ctx, cmd, p.wrote)
-		p.send(func() { p.launched(s, proc, err, time.Since(began)) })
+		proc, err := p.registry.launcher.Launch(ctx, cmd, p.listener(s))
+		p.send(func() { p.launched(s, proc, err, time.Since(s.began)) })
 	}()
 }
 
-// wrote passes on a line of setup's stderr. It does not run in run.
-func (p *Pool) wrote(line string) { p.observe(Event{Kind: Wrote, Line: line}) }
+// listener takes what a server says by itself. Its functions do not run in run.
+func (p *Pool) listener(s *server) prefork.Listener {
+	return prefork.Listener{
+		Output: func(line string) { p.observe(Event{Kind: Wrote, Line: line}) },
+		Noted:  func(note string) { p.observe(Event{Kind: Noted, Line: note}) },
+		Loaded: func(files []string) { p.send(func() { p.heard(s, files) }) },
+	}
+}
 
 // launched makes a new server the current one, or answers those who waited.
 func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Duration) {
@@ -60,6 +70,7 @@ func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Du
 	}
 	s.proc, s.info = proc, proc.Info()
 	s.move(ready)
+	p.adopt(s)
 	p.backoff.clear()
 	if old := p.current; old != nil {
 		p.recycle(old, Changed)
@@ -75,6 +86,7 @@ func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Du
 func (p *Pool) launchFailed(s *server, err error, took time.Duration) {
 	s.move(gone)
 	delete(p.servers, s)
+	p.adopt(s)
 	event := Event{Kind: LaunchFailed, Err: err, Took: took, Kept: p.current != nil}
 	defer func() { p.observe(event) }()
 	if s.version == p.version { // else the next one is of other sources

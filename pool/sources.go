@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,6 +64,43 @@ func takeSources(paths []string) *sources {
 	slices.Sort(s.folders)
 	s.folders = slices.Compact(s.folders)
 	return s
+}
+
+// with returns s and the files at paths, which are absolute. What s has already
+// keeps its signature.
+func (s *sources) with(paths []string) *sources {
+	more := &sources{
+		files: slices.Clone(s.files), folders: slices.Clone(s.folders),
+		paths: maps.Clone(s.paths), trees: slices.Clone(s.trees),
+	}
+	for _, path := range paths {
+		more.add(more.addLinks(filepath.Clean(path)), false)
+	}
+	slices.Sort(more.folders)
+	more.folders = slices.Compact(more.folders)
+	return more
+}
+
+// changedAfter reports whether one of the sources that before has not was changed
+// at a time, or later, or so shortly before that the file system's clock cannot
+// tell.
+func (s *sources) changedAfter(before *sources, t time.Time) bool {
+	for _, file := range s.files[len(before.files):] {
+		if file.sig.exists && !file.sig.ctime().Add(file.sig.tick()).Before(t) || file.deleted() {
+			return true
+		}
+	}
+	return false
+}
+
+// deleted reports whether a file that has been loaded is gone. Interpreters also
+// name files that never were, such as those in an archive.
+func (f *source) deleted() bool {
+	if f.sig.exists {
+		return false
+	}
+	info, err := os.Stat(filepath.Dir(f.path))
+	return err == nil && info.IsDir()
 }
 
 // addPath adds what is at path: the links on the way, the file or folder, and all
@@ -140,6 +178,9 @@ func (s *sources) addTree(folder string) {
 // add looks at one path. The time is taken first: what happens after it is
 // later than what is seen.
 func (s *sources) add(path string, link bool) {
+	if s.paths[path] {
+		return
+	}
 	now := time.Now()
 	file := &source{path: path, link: link, sig: sign(path, link)}
 	if file.sig.exists && now.Sub(file.sig.ctime()) < file.sig.tick() {

@@ -147,11 +147,11 @@ type stamper struct {
 	stamps sync.Map     // prefork.Process to what it has read
 }
 
-func (s *stamper) Launch(ctx context.Context, cmd prefork.Command, output func(string)) (prefork.Process, error) {
+func (s *stamper) Launch(ctx context.Context, cmd prefork.Command, listener prefork.Listener) (prefork.Process, error) {
 	s.storm.pause(2 * time.Millisecond)
 	read := s.script.Load()
 	s.storm.pause(3 * time.Millisecond)
-	p, err := s.fake.Launch(ctx, cmd, output)
+	p, err := s.fake.Launch(ctx, cmd, listener)
 	if err == nil {
 		s.stamps.Store(p, read)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -49,7 +50,7 @@ func (m *greeted) send(ctx context.Context, req Request, message []byte) error {
 		return err
 	}
 	for _, f := range []*os.File{stdin, req.Stdout, req.Stderr} {
-		if err = m.sendFile(f); err != nil {
+		if err = sendFile(m.conn, f); err != nil {
 			return err
 		}
 	}
@@ -58,7 +59,7 @@ func (m *greeted) send(ctx context.Context, req Request, message []byte) error {
 }
 
 // sendFile sends one descriptor with one byte.
-func (m *greeted) sendFile(f *os.File) error {
+func sendFile(conn *net.UnixConn, f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func (m *greeted) sendFile(f *os.File) error {
 	var errSend error
 	// The descriptor stays open while Control runs.
 	err = raw.Control(func(fd uintptr) {
-		_, _, errSend = m.conn.WriteMsgUnix([]byte{0}, unix.UnixRights(int(fd)), nil)
+		_, _, errSend = conn.WriteMsgUnix([]byte{0}, unix.UnixRights(int(fd)), nil)
 	})
 	return errors.Join(err, errSend)
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,6 +42,9 @@ func spawn(program string, argv []string, dir string, env []string, files []int)
 		Dir: dir, Env: env, Files: fds,
 		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
 	}
+	reapOrphans()
+	children.RLock()
+	defer children.RUnlock()
 	var pid int
 	err := withoutAmbient(func() (err error) {
 		pid, err = syscall.ForkExec(program, argv, attr)
@@ -54,7 +58,9 @@ func spawn(program string, argv []string, dir string, env []string, files []int)
 		_, _ = syscall.Wait4(pid, nil, 0, nil)
 		return nil, ErrUnsupported
 	}
-	return &child{pid: pid, pidfd: ourEnd(pidfd, "pidfd")}, nil
+	c := &child{pid: pid, pidfd: ourEnd(pidfd, "pidfd")}
+	children.pids.Store(pid, c)
+	return c, nil
 }
 
 // wait returns when the process has been reaped. It is called once. While it
@@ -99,16 +105,24 @@ func (c *child) reap() Status {
 		c.atEnd()
 	}
 	c.reaped = true
+	defer children.pids.CompareAndDelete(c.pid, c)
 	for {
 		var wait syscall.WaitStatus
-		_, err := syscall.Wait4(c.pid, &wait, 0, nil)
+		var used syscall.Rusage
+		_, err := syscall.Wait4(c.pid, &wait, 0, &used)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case err != nil:
 			return Status{Lost: true}
 		}
-		return decodeStatus(uint32(wait))
+		status := decodeStatus(uint32(wait))
+		status.Usage = &Usage{
+			User:       time.Duration(used.Utime.Nano()),
+			System:     time.Duration(used.Stime.Nano()),
+			PeakMemory: int64(used.Maxrss) << 10, //nolint:unconvert // is narrower on some architectures
+		}
+		return status
 	}
 }
 

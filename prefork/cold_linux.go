@@ -10,20 +10,21 @@ import (
 // while no call runs.
 type cold struct {
 	cmd   Command
-	note  string
+	about Info
 	guard *guard
 
 	stop   sync.Once
 	exited chan struct{}
 }
 
-func newCold(cmd Command, note string, g *guard) *cold {
+func newCold(cmd Command, about Info, g *guard) *cold {
 	g.hold()
-	return &cold{cmd: cmd, note: note, guard: g, exited: make(chan struct{})}
+	about.Mode = Cold
+	return &cold{cmd: cmd, about: about, guard: g, exited: make(chan struct{})}
 }
 
 // Info implements [Process].
-func (c *cold) Info() Info { return Info{Mode: Cold, Note: c.note} }
+func (c *cold) Info() Info { return c.about }
 
 // Call implements [Process]: it executes the script.
 func (c *cold) Call(_ context.Context, req Request) (Call, error) {

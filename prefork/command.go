@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -28,11 +29,57 @@ type Command struct {
 	// Env is the whole environment of setup, as NAME=value.
 	Env []string
 
+	// Warm says how the fork point is found.
+	Warm Warm
+
+	// Preload are modules that a library of ours loads in setup, beside what the
+	// script itself loads. Each is a word of letters, digits and `_ : . / -`.
+	Preload []string
+
+	// Installed has an explicit script use the library that it finds by itself
+	// instead of ours.
+	Installed bool
+
+	// ForkSafety is what happens when setup has left something open that
+	// executors would share.
+	ForkSafety ForkSafety
+
 	// Frozen has the script's library not look for changed files by itself. A v1
 	// library compares the times of $0 and of all modules with that of its start,
 	// and quits when one is later; so it is told that it starts in the far future.
 	Frozen bool
 }
+
+// Warm is a choice of fork points.
+type Warm string
+
+const (
+	// WarmAuto is explicit if the script names the library's call, automatic if
+	// its language is known, and cold otherwise. It is what an empty Warm means.
+	WarmAuto Warm = "auto"
+	// WarmExplicit is explicit or cold.
+	WarmExplicit Warm = "explicit"
+	// WarmOff is cold.
+	WarmOff Warm = "off"
+)
+
+// ForkSafety is a policy for the [Risk]s that are found in a server.
+type ForkSafety string
+
+const (
+	// SafetyWarn serves the script, and tells. It is what an empty ForkSafety means.
+	SafetyWarn ForkSafety = "warn"
+	// SafetyCold serves the script cold.
+	SafetyCold ForkSafety = "cold"
+	// SafetyRefuse does not serve it.
+	SafetyRefuse ForkSafety = "refuse"
+)
+
+// moduleName is what Preload can hold.
+var moduleName = regexp.MustCompile(`^[A-Za-z0-9_:./-]+$`)
+
+// IsModuleName reports whether name can be preloaded.
+func IsModuleName(name string) bool { return moduleName.MatchString(name) }
 
 // check says what is wrong with a command before a process is spent on it.
 func (c Command) check() error {
@@ -44,6 +91,11 @@ func (c Command) check() error {
 	}
 	if len(c.Interpreter) > 0 && c.Interpreter[0] == "" {
 		return fmt.Errorf("cannot start %s: the interpreter has no name", c.Script)
+	}
+	for _, name := range c.Preload {
+		if !IsModuleName(name) {
+			return fmt.Errorf("cannot start %s: %q is not the name of a module", c.Script, name)
+		}
 	}
 	return errors.Join(checkStrings("environment", c.Env), checkStrings("argument", c.Args))
 }

@@ -175,7 +175,7 @@ func TestDuplicatedStderrOfSetupDoesNotHoldTheFirstCall(t *testing.T) {
 open our $dup, '>&', \*STDERR or die; $dup->autoflush(1); use IO::Handle; print $dup "from setup\n";
 prefork_initialisation_complete(log_facility => '');
 print "page\n"; print $dup "from the call\n";`)
-	p, err := NewSystem().Launch(t.Context(), Command{Script: script, Env: testEnv}, func(line string) { lines <- line })
+	p, err := NewSystem(nil).Launch(t.Context(), Command{Script: script, Env: testEnv}, Listener{Output: func(line string) { lines <- line }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,10 +12,13 @@ import (
 // script its descriptors. A script that finds it unset runs standalone.
 const HandoverVariable = "PREFORK_INTERP"
 
-// A handover is the value of [HandoverVariable], protocol v1. On the wire it is
-// two words; a v1 library ignores further words, and further fields of these.
+// A handover is the value of [HandoverVariable]; see docs/protocol.md. A v1
+// library ignores all but the first two words, and further fields of these.
 //
-//	v1,1795242621.579386987 5,9,7,8
+//	v1,1795242621.579386987 5,9,7,8 n1,automatic preload=CGI,JSON
+//	│  │                    │ │ │ │ │  │         └ settings
+//	│  │                    │ │ │ │ │  └ mode
+//	│  │                    │ │ │ │ └ the native dialect is offered
 //	│  │                    │ │ │ └ WATCHE
 //	│  │                    │ │ └── WATCHI
 //	│  │                    │ └──── CALL
@@ -25,6 +28,8 @@ const HandoverVariable = "PREFORK_INTERP"
 type handover struct {
 	start                        time.Time // just before the script is started
 	listen, call, watchi, watche int
+	mode                         Mode   // empty: v1 only
+	preload                      string // modules, with commas
 }
 
 // farFuture is a start after which no file is changed.
@@ -32,8 +37,16 @@ var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // String returns the words as the library reads them.
 func (h handover) String() string {
-	return fmt.Sprintf("v1,%d.%09d %d,%d,%d,%d",
+	words := fmt.Sprintf("v1,%d.%09d %d,%d,%d,%d",
 		h.start.Unix(), h.start.Nanosecond(), h.listen, h.call, h.watchi, h.watche)
+	if h.mode == "" {
+		return words
+	}
+	words += " n1," + string(h.mode)
+	if h.preload != "" {
+		words += " preload=" + h.preload
+	}
+	return words
 }
 
 // parseHandover is the library's side.
@@ -55,6 +68,15 @@ func parseHandover(value string) (handover, error) {
 	for i, target := range targets {
 		if *target, err = parseDigits(fields[i], 31); err != nil {
 			return handover{}, fmt.Errorf("handover descriptor %d: %w", i, err)
+		}
+	}
+	for _, word := range words[2:] {
+		if mode, ok := strings.CutPrefix(word, "n1,"); ok {
+			mode, _, _ = strings.Cut(mode, ",")
+			h.mode = Mode(mode)
+		}
+		if list, ok := strings.CutPrefix(word, "preload="); ok && h.mode != "" {
+			h.preload = list
 		}
 	}
 	return h, nil

@@ -10,11 +10,43 @@ import (
 type Launcher interface {
 	// Launch starts cmd and returns when it is ready for calls, has failed, or
 	// ctx is done; then whatever was started is killed. The process outlives ctx.
-	//
-	// output is called with each line that the script writes to setup's stderr
-	// after setup, or during a setup that succeeds; what a failing setup writes
-	// is in the [SetupError] instead. It must not block for long.
-	Launch(ctx context.Context, cmd Command, output func(line string)) (Process, error)
+	Launch(ctx context.Context, cmd Command, listener Listener) (Process, error)
+}
+
+// A Listener is told what a process says by itself, from setup to its end. Its
+// functions are called by several goroutines and must not block for long. Each
+// may be nil.
+type Listener struct {
+	// Output has a line that the script wrote to setup's stderr, after setup or
+	// during a setup that succeeds; what a failing setup writes is in the
+	// [SetupError] instead.
+	Output func(line string)
+
+	// Loaded has absolute paths of files that the process, or an executor of it,
+	// has loaded. What setup has loaded is told before Launch returns, whatever
+	// it returns. A v1 library does not tell.
+	Loaded func(files []string)
+
+	// Noted has something that an administrator should know.
+	Noted func(note string)
+}
+
+func (l Listener) output(line string) {
+	if l.Output != nil {
+		l.Output(line)
+	}
+}
+
+func (l Listener) loaded(files []string) {
+	if l.Loaded != nil && len(files) > 0 {
+		l.Loaded(files)
+	}
+}
+
+func (l Listener) noted(note string) {
+	if l.Noted != nil {
+		l.Noted(note)
+	}
 }
 
 // A Process is a script that is ready for calls. Whoever launched it owns it and
@@ -80,6 +112,9 @@ type Mode string
 const (
 	// Explicit is warm: the script calls the library at its fork point.
 	Explicit Mode = "explicit"
+	// Automatic is warm: the library finds the fork point, and the script knows
+	// nothing of it.
+	Automatic Mode = "automatic"
 	// Cold is one exec per request, as CGI always was.
 	Cold Mode = "cold"
 )
@@ -89,7 +124,10 @@ func (m Mode) Warm() bool { return m != Cold }
 
 // Info describes a launched process.
 type Info struct {
-	Mode Mode
-	PID  int    // of the server; 0 for a cold script
-	Note string // what an administrator should know about the choice of mode
+	Mode    Mode
+	Why     string // this mode was chosen
+	PID     int    // of the server; 0 for a cold script
+	Library string // the library in the script and its version, if it says so
+	Risks   []Risk // what setup has left open that executors would share
+	Note    string // what an administrator should look at; empty if all is as it should be
 }

@@ -44,7 +44,7 @@ func must[T any](value T, err error) T {
 
 // beginIn launches a script of a folder, and begins a call.
 func beginIn(system *System, folder, name string, args ...string) (Process, Call, *os.File) {
-	p := must(system.Launch(context.Background(), Command{Script: folder + "/" + name, Env: testEnv}, func(string) {}))
+	p := must(system.Launch(context.Background(), Command{Script: folder + "/" + name, Env: testEnv}, Listener{}))
 	out, theirs, err := NewPipe()
 	must(out, err)
 	defer theirs.Close()
@@ -54,7 +54,7 @@ func beginIn(system *System, folder, name string, args ...string) (Process, Call
 // ownUntilKilled begins calls of the scripts "warm" and "cold" in folder, prints
 // "ready" and waits to be killed.
 func ownUntilKilled(folder string) {
-	system := NewSystem()
+	system := NewSystem(nil)
 	for _, name := range []string{"warm", "cold"} {
 		_, _, out := beginIn(system, folder, name, "stubborn")
 		must(bufio.NewReader(out).ReadString('\n'))
@@ -65,7 +65,7 @@ func ownUntilKilled(folder string) {
 
 // probe calls the script "probe" in folder and prints what it writes.
 func probe(folder string) {
-	p, c, out := beginIn(NewSystem(), folder, "probe")
+	p, c, out := beginIn(NewSystem(nil), folder, "probe")
 	must(io.Copy(os.Stdout, out))
 	c.Wait()
 	p.Stop()

@@ -18,7 +18,7 @@ type server struct {
 	ends  *ends
 	peer  *peer
 	guard *guard
-	note  string // set before anybody else has the server
+	about Info // changes only before anybody else has the server
 
 	gone   context.Context // done when the server is gone
 	exited context.CancelFunc
@@ -38,7 +38,10 @@ func newServer(e *ends, first *greeted, g *guard) (*server, error) {
 		if p, err = newPeer(pid); err == nil {
 			g.hold()
 			g.watch(pid)
-			s := &server{ends: e, peer: p, guard: g, first: first}
+			s := &server{
+				ends: e, peer: p, guard: g, first: first,
+				about: Info{PID: pid, Library: "protocol v1", Risks: audit(pid, v1Own, nil)},
+			}
 			s.gone, s.exited = context.WithCancel(context.Background())
 			go s.attend() // until the server is gone
 			return s, nil
@@ -73,7 +76,9 @@ func (s *server) attend() {
 }
 
 // Info implements [Process].
-func (s *server) Info() Info { return Info{Mode: Explicit, PID: s.peer.pid, Note: s.note} }
+func (s *server) Info() Info { return s.about }
+
+func (s *server) info() *Info { return &s.about }
 
 // Exited implements [Process].
 func (s *server) Exited() <-chan struct{} { return s.gone.Done() }
@@ -183,88 +188,4 @@ func (s *server) dial(ctx context.Context) (*net.UnixConn, error) {
 		return nil, ErrGone
 	}
 	return conn, err
-}
-
-// A greeted is a connection to a monitor that has said its greeting and waits
-// for a request.
-type greeted struct {
-	conn *net.UnixConn
-	peer *peer
-}
-
-func (m *greeted) close() {
-	_ = m.conn.Close()
-	m.peer.close()
-}
-
-// greet reads a monitor's greeting. On failure conn stays open, and the caller's.
-func greet(ctx context.Context, conn *net.UnixConn) (*greeted, error) {
-	defer abortWhenDone(ctx, conn)()
-	reader := &credentialReader{conn: conn}
-	err := readGreeting(reader)
-	if err != nil {
-		if ctx.Err() == nil && isHangUp(err) {
-			return nil, ErrGone
-		}
-		return nil, fmt.Errorf("cannot read a monitor's greeting: %w", err)
-	}
-	if reader.pid <= 0 {
-		return nil, errors.New("cannot learn a monitor's process number")
-	}
-	p, err := newPeer(reader.pid)
-	if errors.Is(err, syscall.ESRCH) {
-		return nil, fmt.Errorf("%w: its monitor was killed: %w", ErrGone, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &greeted{conn: conn, peer: p}, nil
-}
-
-// abortWhenDone ends reads and writes on conn when ctx is done. The function it
-// returns must be called when they are over.
-func abortWhenDone(ctx context.Context, conn *net.UnixConn) (stop func()) {
-	fired := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() {
-		_ = conn.SetDeadline(time.Now())
-		close(fired)
-	})
-	return func() {
-		if !cancel() {
-			<-fired
-		}
-		_ = conn.SetDeadline(time.Time{})
-	}
-}
-
-// A credentialReader reads from a socket and keeps the process number of the
-// first sender.
-type credentialReader struct {
-	conn *net.UnixConn
-	pid  int
-}
-
-func (r *credentialReader) Read(p []byte) (int, error) {
-	oob := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
-	n, oobn, _, _, err := r.conn.ReadMsgUnix(p, oob)
-	if err != nil {
-		return n, err
-	}
-	if r.pid == 0 {
-		r.pid = senderPID(oob[:oobn])
-	}
-	return n, nil
-}
-
-func senderPID(oob []byte) int {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return 0
-	}
-	for _, m := range messages {
-		if cred, err := unix.ParseUnixCredentials(&m); err == nil {
-			return int(cred.Pid)
-		}
-	}
-	return 0
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,7 +18,7 @@ import (
 // library. A server that is killed before it has forked its first monitor, in
 // its first millisecond, cannot be told from that, so its script is cold until
 // the pool ends: slower, and right.
-var errNoForkPoint = errors.New("the script ended without calling " + forkPointName)
+var errNoForkPoint = reason("it ended before its fork point")
 
 // Numbers that the handover's descriptors have in setup: after 0, 1 and 2, in
 // the order in which ends.script lists them.
@@ -38,12 +40,16 @@ type ends struct {
 	leash      *os.File      // write end: its closing tells the server to quit
 	stderr     *os.File      // read end
 
+	// stdin has nothing to read, and knows whether somebody has tried. It is for an
+	// automatic fork point, and nil for others.
+	stdin *bait
+
 	listenFD, callFD, watchiFD, watcheFD int // the script's
-	stderrFD                             *os.File
+	stdoutFD, stderrFD                   *os.File
 }
 
 // makeEnds makes them; on failure nothing stays open.
-func makeEnds() (_ *ends, err error) {
+func makeEnds(mode Mode) (_ *ends, err error) {
 	e := &ends{}
 	defer func() {
 		if err != nil {
@@ -81,31 +87,43 @@ func makeEnds() (_ *ends, err error) {
 	if e.stderr, e.stderrFD, err = NewPipe(); err != nil {
 		return nil, err
 	}
-	e.ours = append(e.ours, func() { _ = e.stderr.Close() })
 	e.script = append(e.script, func() { _ = e.stderrFD.Close() })
+	if e.stdoutFD, err = reopenForAppending(e.stderrFD); err != nil {
+		return nil, err
+	}
+	e.script = append(e.script, func() { _ = e.stdoutFD.Close() })
+	if mode == Automatic {
+		if e.stdin, err = newBait(); err != nil {
+			return nil, err
+		}
+		e.ours = append(e.ours, e.stdin.close)
+	}
 	return e, nil
 }
 
-// makeCall makes the socket of the first call.
-func (e *ends) makeCall() error {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+// reopenForAppending opens the write end of a pipe once more. The flag means
+// nothing to a pipe; it tells a library which of two duplicates is stdout's.
+func reopenForAppending(pipe *os.File) (*os.File, error) {
+	fd, err := rawFD(pipe)
 	if err != nil {
-		return fmt.Errorf("cannot make a socket pair: %w", err)
+		return nil, err
 	}
-	e.callFD = pair[1]
-	e.closesLater(pair[1])
-	if err = passCredentials(pair[0]); err != nil {
-		_ = unix.Close(pair[0])
+	again, err := unix.Open(procFD(fd), unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open a pipe again: %w", err)
+	}
+	return os.NewFile(uintptr(again), "|1"), nil
+}
+
+// makeCall makes the socket of the first call, which is ctl in the native dialect.
+func (e *ends) makeCall() (err error) {
+	var theirs *os.File
+	if e.call, theirs, err = callSocket(); err != nil {
 		return err
 	}
-	ours := ourEnd(pair[0], "call")
-	defer ours.Close()
-	conn, err := net.FileConn(ours)
-	if err != nil {
-		return err
-	}
-	e.call = conn.(*net.UnixConn)
-	return nil
+	e.script = append(e.script, func() { _ = theirs.Close() })
+	e.callFD, err = rawFD(theirs)
+	return err
 }
 
 func (e *ends) closesLater(fd int) {
@@ -113,7 +131,14 @@ func (e *ends) closesLater(fd int) {
 }
 
 func (e *ends) closeScript() { closeAll(&e.script) }
-func (e *ends) closeOurs()   { closeAll(&e.ours) }
+
+// closeSetup closes what only setup and v1 need.
+func (e *ends) closeSetup() { closeAll(&e.ours) }
+
+func (e *ends) closeOurs() {
+	e.closeSetup()
+	_ = e.stderr.Close()
+}
 
 // abandon closes ours when no first call will be made.
 func (e *ends) abandon() {
@@ -131,104 +156,180 @@ func closeAll(list *[]func()) {
 }
 
 // spawn starts the script with the script's ends, and closes those here.
-func (e *ends) spawn(cmd Command) (*child, error) {
+func (e *ends) spawn(cmd Command, mode Mode) (*child, error) {
 	defer e.closeScript()
-	null, err := nullDevice()
+	stdin, err := nullDevice()
 	if err != nil {
 		return nil, err
 	}
-	nullFD, err := rawFD(null)
-	if err != nil {
-		return nil, err
+	if e.stdin != nil {
+		stdin = e.stdin.theirs
 	}
-	stderrFD, err := rawFD(e.stderrFD)
-	if err != nil {
-		return nil, err
+	fds := make([]int, 0, watcheFD+1)
+	for _, f := range []*os.File{stdin, e.stdoutFD, e.stderrFD} {
+		fd, err := rawFD(f)
+		if err != nil {
+			return nil, err
+		}
+		fds = append(fds, fd)
 	}
-	start := time.Now()
+	fds = append(fds, e.listenFD, e.callFD, e.watchiFD, e.watcheFD)
+
+	h := handover{
+		start: time.Now(), listen: listenFD, call: callFD, watchi: watchiFD, watche: watcheFD,
+		mode: mode, preload: strings.Join(cmd.Preload, ","),
+	}
 	if cmd.Frozen {
-		start = farFuture
+		h.start = farFuture
 	}
-	env := append([]string{}, cmd.Env...)
-	env = append(env, HandoverVariable+"="+handover{
-		start: start, listen: listenFD, call: callFD, watchi: watchiFD, watche: watcheFD,
-	}.String())
+	env := append(slices.Clone(cmd.Env), HandoverVariable+"="+h.String())
 	return cmd.start(cmd.Args, func(program string, argv []string) (*child, error) {
-		return spawn(program, argv, cmd.dir(), env,
-			[]int{nullFD, stderrFD, stderrFD, e.listenFD, e.callFD, e.watchiFD, e.watcheFD})
+		return spawn(program, argv, cmd.dir(), env, fds)
 	})
 }
 
-// setup runs a script up to initialisation complete, under protocol v1, and
-// returns its server. When ctx is done first, setup is killed.
-func setup(ctx context.Context, cmd Command, output func(string), g *guard) (*server, error) {
-	e, err := makeEnds()
+// setup runs a script up to initialisation complete and returns its server, in
+// the dialect that the script's library has chosen. When ctx is done first, setup
+// is killed. That a script cannot be warm is a [reason].
+func setup(ctx context.Context, cmd Command, mode Mode, listener Listener, g *guard) (warmProcess, error) {
+	e, err := makeEnds(mode)
 	if err != nil {
 		return nil, err
 	}
-	first, err := e.run(ctx, cmd, output, g)
+	child, err := e.spawn(cmd, mode)
 	if err != nil {
 		e.abandon()
 		return nil, err
 	}
-	return newServer(e, first, g)
+	g.cover(child)
+	r := &rehearsal{
+		ends: e, script: cmd.Script, mode: mode, listener: listener, guard: g,
+		child: child, capture: newCapture(e.stderr),
+		ended: make(chan Status, 1), greetings: make(chan greeting, 1),
+	}
+	go func() { r.ended <- child.wait() }()                             // until setup is reaped
+	go func() { r.greetings <- awaitGreeting(ctx, e.call, listener) }() // until the other end is closed, or ctx is done
+	p, err := r.run(ctx)
+	if err != nil {
+		e.abandon()
+		return nil, err
+	}
+	return p, nil
 }
 
-// run starts setup and waits for its end and for the first monitor's greeting,
-// which may come in either order. It takes ownership of e.stderr.
-func (e *ends) run(ctx context.Context, cmd Command, output func(string), g *guard) (*greeted, error) {
-	child, err := e.spawn(cmd)
+// A warmProcess is a server in either dialect.
+type warmProcess interface {
+	Process
+
+	// info is what Info returns a copy of. It may be changed before anybody else
+	// has the process.
+	info() *Info
+}
+
+// A rehearsal is a setup under way.
+type rehearsal struct {
+	*ends
+	script   string
+	mode     Mode
+	listener Listener
+	guard    *guard
+	child    *child
+	capture  *capture
+
+	ended     chan Status   // receives when setup has been reaped
+	greetings chan greeting // receives when the first greeting has come, or cannot
+}
+
+// run waits for what comes first: the end of setup, a greeting, or ctx.
+func (r *rehearsal) run(ctx context.Context) (warmProcess, error) {
+	select {
+	case status := <-r.ended:
+		if failing(status) {
+			_ = r.call.CloseRead() // what it has said before is still there
+		}
+		return r.parted(ctx, status, <-r.greetings)
+	case <-ctx.Done():
+		return nil, r.giveUp(<-r.greetings)
+	case hello := <-r.greetings:
+		if hello.ready != nil {
+			return r.native(hello.ready)
+		}
+		if hello.err != nil && !errors.Is(hello.err, ErrGone) {
+			return nil, r.misunderstood(hello.err)
+		}
+		// A v1 setup ends when it has a server; a native one that says that its
+		// script must be cold ends too.
+		select {
+		case status := <-r.ended:
+			return r.parted(ctx, status, hello)
+		case <-ctx.Done():
+			return nil, r.giveUp(hello)
+		}
+	}
+}
+
+// failing reports whether setup has failed that ended so.
+func failing(status Status) bool { return status.Code != 0 || status.Crashed() }
+
+// parted says what it means that setup has ended.
+func (r *rehearsal) parted(ctx context.Context, status Status, hello greeting) (warmProcess, error) {
+	switch {
+	case failing(status):
+		return nil, r.failed(hello, SetupError{Script: r.script, Status: status})
+	case hello.err != nil && ctx.Err() != nil:
+		return nil, r.failed(hello, SetupError{Script: r.script, TimedOut: true})
+	}
+	r.capture.release(r.listener.output)
+	switch {
+	case hello.cold != "":
+		return nil, hello.cold
+	case hello.ready != nil: // and killed at once
+		return nil, ErrGone
+	case errors.Is(hello.err, ErrGone):
+		return nil, errNoForkPoint
+	case hello.err != nil:
+		return nil, hello.err
+	}
+	server, err := newServer(r.ends, hello.monitor, r.guard)
 	if err != nil {
 		return nil, err
 	}
-	g.cover(child)
-	capture := newCapture(e.stderr)
-
-	ended := make(chan Status, 1)
-	go func() { ended <- child.wait() }() // until setup is reaped
-	greetings := make(chan greeting, 1)
-	go func() { greetings <- awaitGreeting(ctx, e.call) }() // until the other end is closed, or ctx is done
-
-	select {
-	case status := <-ended:
-		if status.Code != 0 || status.Crashed() {
-			_ = e.call.Close()
-			return nil, failed(<-greetings, capture, SetupError{Script: cmd.Script, Status: status})
-		}
-	case <-ctx.Done():
-		child.doom(syscall.SIGKILL) // it serves nobody
-		<-ended
-		return nil, failed(<-greetings, capture, SetupError{Script: cmd.Script, TimedOut: true})
-	}
-
-	first := <-greetings
-	if first.err != nil && ctx.Err() != nil {
-		return nil, failed(first, capture, SetupError{Script: cmd.Script, TimedOut: true})
-	}
-	capture.release(output)
-	if errors.Is(first.err, ErrGone) {
-		return nil, errNoForkPoint
-	}
-	return first.monitor, first.err
+	return server, nil
 }
 
-// A greeting is what came of waiting for one.
-type greeting struct {
-	monitor *greeted
-	err     error
+// native returns the server that setup has become.
+func (r *rehearsal) native(hello *ready) (warmProcess, error) {
+	if r.stdin != nil && r.stdin.taken() {
+		r.child.doom(syscall.SIGKILL)
+		<-r.ended
+		r.capture.release(r.listener.output)
+		return nil, reason("setup reads its standard input, which belongs to a request")
+	}
+	r.capture.release(r.listener.output)
+	return newNative(r, hello), nil
 }
 
-func awaitGreeting(ctx context.Context, conn *net.UnixConn) greeting {
-	monitor, err := greet(ctx, conn)
-	return greeting{monitor, err}
+// misunderstood kills a setup that says what cannot be understood.
+func (r *rehearsal) misunderstood(err error) error {
+	r.child.doom(syscall.SIGKILL)
+	<-r.ended
+	r.capture.release(r.listener.output)
+	return reason(err.Error())
+}
+
+// giveUp kills a setup that takes too long, or that nobody wants any more.
+func (r *rehearsal) giveUp(hello greeting) error {
+	r.child.doom(syscall.SIGKILL)
+	<-r.ended
+	return r.failed(hello, SetupError{Script: r.script, TimedOut: true})
 }
 
 // failed completes the error of a setup, which has been reaped. A first monitor
 // may have come into being all the same.
-func failed(first greeting, c *capture, err SetupError) error {
-	if first.monitor != nil {
-		first.monitor.close()
+func (r *rehearsal) failed(hello greeting, err SetupError) error {
+	if hello.monitor != nil {
+		hello.monitor.close()
 	}
-	err.Stderr = c.fail()
+	err.Stderr = r.capture.fail()
 	return &err
 }

@@ -1,6 +1,9 @@
 package prefork
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 // A Status is how an executor ended.
 type Status struct {
@@ -18,6 +21,16 @@ type Status struct {
 
 	// Signal is the number of the signal that ended it; 0 after an exit.
 	Signal int
+
+	// Usage is what the executor and the children that it waited for have used;
+	// nil if nobody has measured it, as under protocol v1.
+	Usage *Usage
+}
+
+// Usage is what one execution has cost.
+type Usage struct {
+	User, System time.Duration // CPU time
+	PeakMemory   int64         // largest resident set, in bytes, what is shared with the server included; -1 if not known
 }
 
 // Crashed reports whether the executor was ended by something other than

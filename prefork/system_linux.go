@@ -2,7 +2,6 @@ package prefork
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,11 +9,18 @@ import (
 
 // System launches real processes. One System is enough for a program: all its
 // processes share one [guard]. Make it with [NewSystem].
-type System struct{ guard guard }
+type System struct {
+	guard   guard
+	library func() (folder string, err error)
+}
 
 // NewSystem returns a launcher. It holds nothing while it has launched nothing.
-func NewSystem() *System {
-	return &System{guard: guard{sessions: map[int]int{}}}
+//
+// library returns the folder of the script libraries, as lib.Folder does; it is
+// called when the first script that needs one is launched. Nil: there are none,
+// and only what calls a library by itself can be warm.
+func NewSystem(library func() (folder string, err error)) *System {
+	return &System{guard: guard{sessions: map[int]int{}}, library: library}
 }
 
 // Check reports whether this system has what System needs; if not, the error
@@ -28,11 +34,12 @@ func Check() error {
 	return nil
 }
 
-// Launch implements [Launcher]. A script that names the library's call is
-// started warm under protocol v1; any other is cold, and not started yet.
+// Launch implements [Launcher]. What cannot be warm is cold, and not started yet.
 //
-// A failed start is a *[SetupError] or a *[StartError].
-func (s *System) Launch(ctx context.Context, cmd Command, output func(line string)) (Process, error) {
+// A failed start is a *[SetupError], a *[StartError] or an *[UnsafeError]. With an
+// automatic fork point only the last: when warming up fails the script is cold,
+// and says by itself what is wrong with it.
+func (s *System) Launch(ctx context.Context, cmd Command, listener Listener) (Process, error) {
 	if err := cmd.check(); err != nil {
 		return nil, err
 	}
@@ -40,25 +47,39 @@ func (s *System) Launch(ctx context.Context, cmd Command, output func(line strin
 	if err != nil {
 		return nil, err
 	}
-	explicit, err := hasForkPoint(cmd.Script)
-	if err != nil {
-		return nil, &StartError{Script: cmd.Script, Err: err}
-	}
-	if !explicit {
-		return newCold(cmd, note, &s.guard), nil
-	}
-	s.guard.hold() // for setup
-	defer s.guard.release()
-	server, err := setup(ctx, cmd, output, &s.guard)
-	if errors.Is(err, errNoForkPoint) {
-		note = strings.TrimPrefix(note+"; "+err.Error(), "; ")
-		return newCold(cmd, note, &s.guard), nil
-	}
+	chosen, err := s.choose(cmd)
 	if err != nil {
 		return nil, err
 	}
-	server.note = note
-	return server, nil
+	about := Info{Mode: chosen.mode, Why: chosen.why, Note: note}
+	if chosen.mode == Cold {
+		return newCold(cmd, about, &s.guard), nil
+	}
+	p, err := s.warm(ctx, chosen, listener, about)
+	if refusal := chosen.cold(ctx, err); refusal != "" {
+		about.Why = refusal
+		about.Note = strings.TrimPrefix(note+"; cannot be warm: "+refusal, "; ")
+		return newCold(cmd, about, &s.guard), nil
+	}
+	return p, err
+}
+
+// warm sets a script up.
+func (s *System) warm(ctx context.Context, c choice, listener Listener, about Info) (Process, error) {
+	s.guard.hold() // for setup
+	defer s.guard.release()
+	p, err := setup(ctx, c.cmd, c.mode, listener, &s.guard)
+	if err != nil {
+		return nil, err
+	}
+	info := p.info()
+	info.Mode, info.Why, info.Note = about.Mode, about.Why, about.Note
+	if err = c.judge(info.Risks); err != nil {
+		p.Kill()
+		<-p.Exited()
+		return nil, err
+	}
+	return p, nil
 }
 
 // unwrap replaces a #! line that names prefork-interp by what that would run.

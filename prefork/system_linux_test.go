@@ -31,7 +31,7 @@ func launch(t *testing.T, text string) (Process, string) {
 	folder := t.TempDir()
 	leak.Check(t, folder)
 	script := writeScript(t, folder, "app", text)
-	p, err := NewSystem().Launch(t.Context(), Command{Script: script, Env: testEnv}, func(line string) { t.Log("setup: ", line) })
+	p, err := NewSystem(nil).Launch(t.Context(), Command{Script: script, Env: testEnv}, Listener{Output: func(line string) { t.Log("setup: ", line) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestFailedSetupTellsExactlyWhatTheScriptWrote(t *testing.T) {
 	folder := t.TempDir()
 	leak.Check(t, folder)
 	script := writeScript(t, folder, "app", perlHead+"warn \"first\\n\";\nsyntax error here(;\nprefork_initialisation_complete();\n")
-	_, err := NewSystem().Launch(t.Context(), Command{Script: script, Env: testEnv}, func(line string) { t.Error("output:", line) })
+	_, err := NewSystem(nil).Launch(t.Context(), Command{Script: script, Env: testEnv}, Listener{Output: func(line string) { t.Error("output:", line) }})
 	var setup *SetupError
 	if !errors.As(err, &setup) {
 		t.Fatalf("error is %v", err)
@@ -187,7 +187,7 @@ func TestSetupThatHangsIsKilled(t *testing.T) {
 	script := writeScript(t, folder, "app", perlHead+"$SIG{TERM}='IGNORE'; $|=1; print STDERR 'waiting'; system 'sleep 1000'; prefork_initialisation_complete();\n")
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	_, err := NewSystem().Launch(ctx, Command{Script: script, Env: testEnv}, func(string) {})
+	_, err := NewSystem(nil).Launch(ctx, Command{Script: script, Env: testEnv}, Listener{})
 	var setup *SetupError
 	if !errors.As(err, &setup) || !setup.TimedOut || string(setup.Stderr) != "waiting" {
 		t.Errorf("error is %v", err)

@@ -12,13 +12,13 @@ import (
 type System struct{}
 
 // NewSystem returns it.
-func NewSystem() *System { return &System{} }
+func NewSystem(func() (string, error)) *System { return &System{} }
 
 // Check returns [ErrUnsupported].
 func Check() error { return ErrUnsupported }
 
 // Launch implements [Launcher].
-func (*System) Launch(context.Context, Command, func(string)) (Process, error) {
+func (*System) Launch(context.Context, Command, Listener) (Process, error) {
 	return nil, ErrUnsupported
 }
 

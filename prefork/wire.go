@@ -35,18 +35,22 @@ func appendGreeting(b []byte) []byte {
 
 // readGreeting reads a greeting and skips its extension data.
 func readGreeting(r io.Reader) error {
-	var head [8]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+	kind, length, err := readHead(r)
+	if err != nil {
 		return err
 	}
-	if string(head[:4]) != greetingMagic {
-		return fmt.Errorf("greeting is %q, not %q", head[:4], greetingMagic)
+	if kind != greetingMagic {
+		return fmt.Errorf("greeting is %q, not %q", kind, greetingMagic)
 	}
-	n := binary.BigEndian.Uint32(head[4:])
-	if n > extensionLimit {
-		return fmt.Errorf("greeting announces %d bytes of extension data, limit %d", n, extensionLimit)
+	return skipExtension(r, length)
+}
+
+// skipExtension skips the extension data of a greeting.
+func skipExtension(r io.Reader, length uint32) error {
+	if length > extensionLimit {
+		return fmt.Errorf("greeting announces %d bytes of extension data, limit %d", length, extensionLimit)
 	}
-	_, err := io.CopyN(io.Discard, r, int64(n))
+	_, err := io.CopyN(io.Discard, r, int64(length))
 	return err
 }
 

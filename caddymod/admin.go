@@ -1,0 +1,85 @@
+package caddymod
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/prefork-cgi/prefork-cgi/pool"
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// adminAPI adds to Caddy's admin endpoint:
+//
+//	GET /prefork_cgi/pools    all pools as they are now, as a list of poolStatus
+type adminAPI struct{}
+
+// CaddyModule returns the module's registration.
+func (adminAPI) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.prefork_cgi",
+		New: func() caddy.Module { return adminAPI{} },
+	}
+}
+
+// Routes implements caddy.AdminRouter.
+func (adminAPI) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: "/prefork_cgi/pools", Handler: caddy.AdminHandlerFunc(servePools)}}
+}
+
+// A poolStatus is a pool as the admin endpoint shows it. The names are those of the
+// log; docs/operations.md describes them.
+type poolStatus struct {
+	Pool    string       `json:"pool"`
+	Script  string       `json:"script"`
+	Mode    prefork.Mode `json:"mode,omitempty"` // empty while no server is ready
+	Why     string       `json:"why,omitempty"`
+	Note    string       `json:"note,omitempty"`
+	Library string       `json:"library,omitempty"`
+	PID     int          `json:"pid,omitempty"`
+	AgeMS   float64      `json:"age_ms,omitempty"`
+	Running int          `json:"running"`
+	Waiting int          `json:"waiting"`
+	Setup   bool         `json:"setup,omitempty"` // one is under way
+	Failure string       `json:"failure,omitempty"`
+	Risks   []riskStatus `json:"risks,omitempty"`
+	Loaded  []string     `json:"loaded,omitempty"`
+}
+
+type riskStatus struct {
+	Kind       prefork.RiskKind `json:"kind"`
+	Risk       string           `json:"risk"`
+	Descriptor int              `json:"descriptor,omitempty"`
+	Target     string           `json:"target,omitempty"`
+	OpenedAt   string           `json:"opened_at,omitempty"`
+}
+
+func servePools(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("pools can only be looked at: GET")}
+	}
+	pools := []poolStatus{}
+	for _, s := range registry.Snapshot() {
+		pools = append(pools, statusOfPool(s))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(pools)
+}
+
+func statusOfPool(s pool.Snapshot) poolStatus {
+	status := poolStatus{
+		Pool: s.Ident.String(), Script: s.Script,
+		Mode: s.Info.Mode, Why: s.Info.Why, Note: s.Info.Note, Library: s.Info.Library, PID: s.Info.PID,
+		AgeMS: milliseconds(s.Age), Running: s.Running, Waiting: s.Waiting,
+		Setup: s.Setup, Failure: s.Failure, Loaded: s.Loaded,
+	}
+	for _, risk := range s.Info.Risks {
+		status.Risks = append(status.Risks, riskStatus{risk.Kind, risk.String(), risk.FD, risk.Target, risk.Place})
+	}
+	return status
+}
+
+// Interface guards.
+var _ caddy.AdminRouter = adminAPI{}

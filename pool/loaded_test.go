@@ -1,0 +1,147 @@
+package pool
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+	"github.com/prefork-cgi/prefork-cgi/tests/leak"
+)
+
+// A loadedTest has a pool whose setups say that they have loaded files. It runs in
+// real time, since files have times of their own.
+type loadedTest struct {
+	*testing.T
+	f    *fake
+	r    *Registry
+	g    *Generation
+	spec Spec
+}
+
+func newLoadedTest(t *testing.T, reload Reload) *loadedTest {
+	t.Helper()
+	leak.Check(t, "")
+	l := &loadedTest{T: t, f: &fake{}}
+	l.r = newFakeRegistry(l.f)
+	l.g = &Generation{Covers: func(s Spec) (Spec, bool) { return s, true }}
+	l.r.Enter(l.g)
+	t.Cleanup(func() { l.r.Close(t.Context()) })
+	l.spec = specFor(l.write("script"), func(s *Spec) { s.Limits.Reload = reload })
+	return l
+}
+
+// write writes a file that was last changed so long ago that nobody doubts it.
+func (l *loadedTest) write(name string) string {
+	l.Helper()
+	path := filepath.Join(l.TempDir(), name)
+	if err := os.WriteFile(path, []byte(name), 0o755); err != nil {
+		l.Fatal(err)
+	}
+	time.Sleep(2 * fineTick) // the file system's clock is real
+	return path
+}
+
+// request makes a call and reports which launch, from 1, has served it.
+func (l *loadedTest) request() int {
+	l.Helper()
+	lease, err := l.r.Acquire(l.Context(), l.g, l.spec)
+	if err != nil {
+		l.Fatal(err)
+	}
+	if err := lease.Call(l.Context(), prefork.Request{}); err != nil {
+		l.Fatal(err)
+	}
+	exit(lease, 0)
+	<-lease.Finished()
+	return lease.Info().PID - 999
+}
+
+func (l *loadedTest) want(launch int) {
+	l.Helper()
+	if got := l.request(); got != launch {
+		l.Errorf("launch %d has served the request, not %d", got, launch)
+	}
+}
+
+func TestLoadedFilesAreSources(t *testing.T) {
+	l := newLoadedTest(t, Strict)
+	module := l.write("module")
+	l.f.loads = []string{module, module}
+	l.want(1)
+	l.want(1)
+	if err := os.WriteFile(module, []byte("changed"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.want(2)
+	l.want(2)
+	if err := os.Remove(module); err != nil {
+		t.Fatal(err)
+	}
+	l.want(3)
+	l.want(3)
+}
+
+// Of a file that has changed while setup ran nobody knows which one was loaded.
+func TestFileThatChangesDuringSetup(t *testing.T) {
+	l := newLoadedTest(t, Strict)
+	l.f.loads = []string{l.write("module")}
+	now := time.Now().Add(time.Second)
+	if err := os.Chtimes(l.f.loads[0], now, now); err != nil { // and changes its own time, the kernel's
+		t.Fatal(err)
+	}
+	l.want(2)
+	l.want(2)
+}
+
+func TestFileThatNeverWas(t *testing.T) {
+	l := newLoadedTest(t, Strict)
+	l.f.loads = []string{l.write("archive.zip") + "/module"}
+	l.want(1)
+	l.want(1)
+}
+
+func TestExecutorsTellWhatTheyHaveLoaded(t *testing.T) {
+	l := newLoadedTest(t, Strict)
+	l.want(1)
+	module := l.write("late")
+	l.f.launches[0].listener.Loaded([]string{module})
+	l.want(1)
+	if loaded := l.r.Snapshot()[0].Loaded; !slices.Equal(loaded, []string{module}) {
+		t.Errorf("loaded are %q", loaded)
+	}
+	if err := os.WriteFile(module, []byte("changed"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.want(2)
+}
+
+// What a setup has loaded before it failed is what can be mended.
+func TestFailedSetupTellsWhatItHasLoaded(t *testing.T) {
+	l := newLoadedTest(t, Strict)
+	module := l.write("module")
+	l.f.loads, l.f.fail = []string{module}, &prefork.SetupError{}
+	for range 2 {
+		if _, err := l.r.Acquire(t.Context(), l.g, l.spec); err == nil {
+			t.Fatal("setup has not failed")
+		}
+	}
+	if err := os.WriteFile(module, []byte("mended"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.f.set(func() { l.f.fail = nil })
+	l.want(2)
+}
+
+func TestLoadedFilesDoNotCountWhereNobodyLooks(t *testing.T) {
+	l := newLoadedTest(t, Off)
+	module := l.write("module")
+	l.f.loads = []string{module}
+	l.want(1)
+	if err := os.Remove(module); err != nil {
+		t.Fatal(err)
+	}
+	l.want(1)
+}

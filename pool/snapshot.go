@@ -1,0 +1,51 @@
+package pool
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// A Snapshot is what a pool is like at one moment. It is the caller's.
+type Snapshot struct {
+	Ident   Ident
+	Script  string
+	Info    prefork.Info  // of the current server; zero if there is none
+	Age     time.Duration // of the current server
+	Running int           // executors
+	Waiting int           // requests that wait, for a server or for a free executor
+	Setup   bool          // one is under way
+	Failure string        // why the last setup has failed; empty if it has not
+	Loaded  []string      // files that setup and executors have loaded, as far as they say
+}
+
+// Snapshot returns all pools as they are now, by script. A pool that ends meanwhile
+// is not among them.
+func (r *Registry) Snapshot() []Snapshot {
+	var all []Snapshot
+	for _, p := range r.all() {
+		answer := make(chan Snapshot, 1)
+		if p.send(func() { answer <- p.snapshot() }) {
+			all = append(all, <-answer)
+		}
+	}
+	slices.SortFunc(all, func(a, b Snapshot) int {
+		return cmp.Or(cmp.Compare(a.Script, b.Script), slices.Compare(a.Ident[:], b.Ident[:]))
+	})
+	return all
+}
+
+// snapshot runs in run.
+func (p *Pool) snapshot() Snapshot {
+	s := Snapshot{
+		Ident: p.ident, Script: p.script,
+		Running: len(p.leases), Waiting: len(p.queue) + len(p.starved),
+		Setup: p.spawning, Failure: p.backoff.reason(), Loaded: slices.Clone(p.loaded),
+	}
+	if p.current != nil {
+		s.Info, s.Age = p.current.info, time.Since(p.current.began)
+	}
+	return s
+}

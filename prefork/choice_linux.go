@@ -1,0 +1,101 @@
+package prefork
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A choice is how a script is to be served.
+type choice struct {
+	mode Mode
+	why  string
+	cmd  Command // has the interpreter load the library
+}
+
+// choose decides from what can be known without running anything.
+func (s *System) choose(cmd Command) (choice, error) {
+	if cmd.Warm == WarmOff {
+		return choice{Cold, "the configuration says so: warm off", cmd}, nil
+	}
+	var with Command
+	explicit, err := hasForkPoint(cmd.Script)
+	if err != nil {
+		return choice{}, &StartError{Script: cmd.Script, Err: err}
+	}
+	switch {
+	case explicit && cmd.Installed:
+		return choice{Explicit, "it calls " + forkPointName + ", of a library that is installed", cmd}, nil
+	case explicit:
+		with, err = s.withLibrary(cmd, Explicit)
+		if noLibrary := reason(""); errors.As(err, &noLibrary) {
+			return choice{Explicit, fmt.Sprintf("it calls %s, of a library of its own: %v", forkPointName, noLibrary), cmd}, nil
+		}
+		return choice{Explicit, "it calls " + forkPointName, with}, err
+	case cmd.Warm == WarmExplicit:
+		return choice{Cold, "it does not call " + forkPointName + ", and the configuration says warm explicit", cmd}, nil
+	}
+	with, err = s.withLibrary(cmd, Automatic)
+	if noLibrary := reason(""); errors.As(err, &noLibrary) {
+		return choice{Cold, noLibrary.Error(), cmd}, nil
+	}
+	return choice{Automatic, "it does not call " + forkPointName + ", and its language has a library", with}, err
+}
+
+// withLibrary has the script's interpreter load our library. The error is a
+// [reason] if there is none for it.
+func (s *System) withLibrary(cmd Command, mode Mode) (Command, error) {
+	l, words, err := cmd.language()
+	if err != nil {
+		if noLibrary := reason(""); errors.As(err, &noLibrary) {
+			return cmd, err
+		}
+		return cmd, &StartError{Script: cmd.Script, Err: err}
+	}
+	if s.library == nil {
+		return cmd, reason("this launcher has no libraries")
+	}
+	folder, err := s.library()
+	if err != nil {
+		return cmd, fmt.Errorf("cannot start %s: %w", cmd.Script, err)
+	}
+	cmd.Interpreter = slices.Concat(words, l.arguments(folder, mode))
+	return cmd, nil
+}
+
+// judge applies the configured policy to what setup has left open. An automatic
+// fork point never has threads or processes before it: the script may need them,
+// and would have made them in each request.
+func (c choice) judge(risks []Risk) error {
+	if len(risks) == 0 {
+		return nil
+	}
+	alive := func(r Risk) bool { return r.Kind == RiskThread || r.Kind == RiskProcess }
+	switch {
+	case c.cmd.ForkSafety == SafetyRefuse:
+		return &UnsafeError{Script: c.cmd.Script, Risks: risks}
+	case c.cmd.ForkSafety == SafetyCold, c.mode == Automatic && slices.ContainsFunc(risks, alive):
+		return reason("setup has left open what executors would share: " + describe(risks))
+	}
+	return nil
+}
+
+// cold returns why a script is cold for now, because err came of warming it up;
+// empty if it is not, or if err is the caller's to handle.
+func (c choice) cold(ctx context.Context, err error) string {
+	var (
+		refusal reason
+		setup   *SetupError
+		start   *StartError
+	)
+	switch {
+	case err == nil, errors.Is(ctx.Err(), context.Canceled):
+		return ""
+	case errors.As(err, &refusal):
+		return string(refusal)
+	case c.mode == Automatic && (errors.As(err, &setup) || errors.As(err, &start)):
+		return err.Error()
+	}
+	return ""
+}

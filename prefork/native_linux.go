@@ -1,0 +1,327 @@
+package prefork
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A native is the warm process of a script whose library speaks the native
+// dialect. It is our child, and the parent of its executors.
+type native struct {
+	ctl      *net.UnixConn
+	child    *child
+	ends     *ends
+	guard    *guard
+	listener Listener
+	about    Info
+	room     chan struct{} // has what the script allows at once; nil without a limit
+
+	gone   context.Context // done when the server has been reaped
+	exited context.CancelFunc
+	silent chan struct{} // closed when nothing more comes from ctl
+
+	writing sync.Mutex // one message and its descriptors at a time
+
+	mu      sync.Mutex // guards what follows
+	calls   map[uint32]*nativeCall
+	last    uint32 // id
+	stopped bool
+}
+
+// newNative takes over what a rehearsal has.
+func newNative(r *rehearsal, hello *ready) *native {
+	s := &native{
+		ctl: r.call, child: r.child, ends: r.ends, guard: r.guard, listener: r.listener,
+		about: Info{
+			PID: r.child.pid, Library: hello.settings["library"],
+			Risks: audit(r.child.pid, parseOwn(hello.settings["fds"]), hello.places),
+		},
+		calls:  map[uint32]*nativeCall{},
+		silent: make(chan struct{}),
+	}
+	if r.sentinelHeld() || sessionShared(r.child.pid) {
+		s.about.Risks = append(s.about.Risks, Risk{Kind: RiskProcess})
+	}
+	s.ends.closeSetup()
+	if n, err := strconv.Atoi(hello.settings["max_servers"]); err == nil && n > 0 {
+		s.room = make(chan struct{}, n)
+	}
+	s.gone, s.exited = context.WithCancel(context.Background())
+	s.guard.hold()
+	go s.listen()        // until ctl ends
+	go s.attend(r.ended) // until the server is gone
+	return s
+}
+
+// sentinelHeld reports whether somebody else than the server, which has closed
+// it, has the other end: a process that setup has left running. One that was
+// executed may have been spared it; see sessionShared.
+func (e *ends) sentinelHeld() bool {
+	n, err := ReadReady(e.sentinel, make([]byte, 1))
+	return n == 0 && err == nil
+}
+
+// parseOwn reads the numbers of the library's own descriptors.
+func parseOwn(list string) map[int]bool {
+	own := map[int]bool{}
+	for number := range strings.SplitSeq(list, ",") {
+		if fd, err := strconv.Atoi(number); err == nil {
+			own[fd] = true
+		}
+	}
+	return own
+}
+
+// listen hears what the server says. What cannot be understood ends it: the
+// bytes after would mean something else.
+func (s *native) listen() {
+	defer close(s.silent)
+	for {
+		kind, length, err := readHead(s.ctl)
+		if err != nil {
+			break
+		}
+		payload, err := readPayload(s.ctl, length)
+		if err == nil {
+			err = s.hear(kind, payload)
+		}
+		if err != nil {
+			s.listener.noted(fmt.Sprintf("the server said something that cannot be understood, and is killed: %v", err))
+			break
+		}
+	}
+	// It cannot be asked for anything any more.
+	s.child.doom(syscall.SIGKILL)
+}
+
+func (s *native) hear(kind string, payload []byte) error {
+	switch kind {
+	case typeLoaded, typeNote:
+		return hear(s.listener, kind, payload)
+	case typeDone, typeFailed:
+		id, rest, err := parseID(payload)
+		if err != nil {
+			return err
+		}
+		end := ending{}
+		if kind == typeFailed {
+			end.failure = string(rest)
+		} else if end.status, err = parseDone(rest); err != nil {
+			return err
+		}
+		return s.over(id, end)
+	}
+	return fmt.Errorf("message %q is not known", kind)
+}
+
+// over tells a call how it has ended.
+func (s *native) over(id uint32, end ending) error {
+	s.mu.Lock()
+	c, ok := s.calls[id]
+	delete(s.calls, id)
+	if s.stopped && len(s.calls) == 0 {
+		_ = s.ctl.CloseWrite()
+	}
+	s.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("there is no call %d", id)
+	}
+	c.end <- end
+	return nil
+}
+
+// attend waits for the server's end, and cleans up after it.
+func (s *native) attend(ended <-chan Status) {
+	<-ended
+	// What setup or a script left running may hold the other end too.
+	_ = s.ctl.CloseRead()
+	<-s.silent
+	s.mu.Lock()
+	s.stopped = true
+	lost := s.calls
+	s.calls = map[uint32]*nativeCall{}
+	s.mu.Unlock()
+	_ = s.ctl.Close()
+	s.ends.closeOurs()
+	for _, c := range lost {
+		c.end <- ending{status: Status{Lost: true}}
+	}
+	s.exited()
+	s.guard.release()
+}
+
+// Info implements [Process].
+func (s *native) Info() Info { return s.about }
+
+func (s *native) info() *Info { return &s.about }
+
+// Exited implements [Process].
+func (s *native) Exited() <-chan struct{} { return s.gone.Done() }
+
+// Stop implements [Process]. End-of-file on ctl ends the server and its
+// executors, so it waits for their end.
+func (s *native) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		s.stopped = true
+		if len(s.calls) == 0 {
+			_ = s.ctl.CloseWrite()
+		}
+	}
+}
+
+// Kill implements [Process].
+func (s *native) Kill() {
+	s.Stop()
+	s.child.doom(syscall.SIGKILL)
+}
+
+// Call implements [Process].
+func (s *native) Call(ctx context.Context, req Request) (Call, error) {
+	message, err := appendMessage([]byte{0}, req.Env, req.Args)
+	if err != nil {
+		return nil, err
+	}
+	if s.room != nil {
+		select {
+		case s.room <- struct{}{}:
+		case <-s.gone.Done():
+			return nil, ErrGone
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	c, err := s.fork(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if err = c.start(ctx, message); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// fork has the server fork an executor, and waits for its greeting.
+func (s *native) fork(ctx context.Context, req Request) (*nativeCall, error) {
+	ours, theirs, err := callSocket()
+	if err != nil {
+		s.leave()
+		return nil, err
+	}
+	c, err := s.register()
+	if err != nil {
+		_ = ours.Close()
+		_ = theirs.Close()
+		s.leave()
+		return nil, err
+	}
+	err = s.sendFork(ctx, c.id, theirs, req)
+	_ = theirs.Close()
+	if err == nil {
+		c.greeted, err = greet(ctx, ours)
+	} else {
+		s.Kill() // it may have half a message
+	}
+	if err != nil {
+		_ = ours.Close()
+		return nil, c.vain(ctx, err)
+	}
+	return c, nil
+}
+
+// register makes a call. From here on it counts until its end is heard.
+func (s *native) register() (*nativeCall, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return nil, ErrGone
+	}
+	for s.last++; s.calls[s.last] != nil; s.last++ {
+	}
+	c := &nativeCall{server: s, id: s.last, end: make(chan ending, 1)}
+	s.calls[c.id] = c
+	// The executor is in the server's session, and may outlive it.
+	s.guard.hold()
+	s.guard.watch(s.child.pid)
+	return c, nil
+}
+
+// leave gives up a place among those that the script allows at once.
+func (s *native) leave() {
+	if s.room != nil {
+		<-s.room
+	}
+}
+
+// sendFork sends the message and the four descriptors that belong to it.
+func (s *native) sendFork(ctx context.Context, id uint32, call *os.File, req Request) error {
+	stdin, err := orNull(req.Stdin)
+	if err != nil {
+		return err
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	defer s.boundWrite(ctx)()
+	if _, err = s.ctl.Write(appendMessageOfID(nil, typeFork, id)); err != nil {
+		return err
+	}
+	for _, f := range []*os.File{call, stdin, req.Stdout, req.Stderr} {
+		if err = sendFile(s.ctl, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// boundWrite ends a write on ctl when ctx is done: a server that was stopped may
+// have left its socket full. The function it returns must be called afterwards.
+func (s *native) boundWrite(ctx context.Context) (stop func()) {
+	fired := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		_ = s.ctl.SetWriteDeadline(time.Now())
+		close(fired)
+	})
+	return func() {
+		if !cancel() {
+			<-fired
+			_ = s.ctl.SetWriteDeadline(time.Time{})
+		}
+	}
+}
+
+// reap has the server wait for an executor that has ended, or is about to.
+func (s *native) reap(id uint32) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	// A server that cannot be told is gone, and attend tells who waits.
+	_, _ = s.ctl.Write(appendMessageOfID(nil, typeReap, id))
+}
+
+// callSocket makes the socket of one call.
+func callSocket() (ours *net.UnixConn, theirs *os.File, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot make a socket pair: %w", err)
+	}
+	theirs = os.NewFile(uintptr(pair[1]), "call")
+	file := ourEnd(pair[0], "call")
+	defer file.Close()
+	if err = passCredentials(pair[0]); err == nil {
+		var conn net.Conn
+		if conn, err = net.FileConn(file); err == nil {
+			return conn.(*net.UnixConn), theirs, nil
+		}
+	}
+	return nil, nil, errors.Join(err, theirs.Close())
+}
