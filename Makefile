@@ -7,9 +7,10 @@ GOFUMPT_VERSION = v0.9.2
 
 # Debian packages: for the example site, and for the tests beside these.
 RUN_PACKAGES = perl git gitweb chiark-scripts libio-fdpass-perl libhtml-mason-perl libcgi-pm-perl
-TEST_PACKAGES = $(RUN_PACKAGES) gcc libc6-dev chiark-utils-bin libnettle8 libuv1 python3 ruby util-linux procps
+TEST_PACKAGES = $(RUN_PACKAGES) gcc libc6-dev chiark-utils-bin libnettle8 libuv1 python3 ruby util-linux procps \
+	libdbi-perl libdbd-sqlite3-perl
 
-.PHONY: run reload test check build xcaddy lint fuzz golden bench cover clean
+.PHONY: run reload test check build xcaddy libraries lint fuzz golden bench cover clean
 
 # Serves the example site.
 run: packages-run build
@@ -19,9 +20,9 @@ run: packages-run build
 reload:
 	set -a && . .run/env && ./caddy reload --force --config examples/Caddyfile --adapter caddyfile --address "$$ADMIN"
 
-# Runs everything: lint, a build by xcaddy, the fuzzers for a moment, then all
-# tests with the race detector.
-test: packages-test lint xcaddy
+# Runs everything: lint, a build by xcaddy, the fuzzers for a moment, the script
+# libraries' own tests, then all tests with the race detector.
+test: packages-test lint xcaddy libraries
 	$(MAKE) fuzz FUZZTIME=20000x
 	$(GO) test -race -timeout 15m ./...
 
@@ -43,6 +44,12 @@ lint:
 	GOOS=windows $(GO) vet ./prefork ./pool ./cgi
 	$(GO) run mvdan.cc/gofumpt@$(GOFUMPT_VERSION) -l . | (! grep .)
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) run
+
+# Tests each script library as its language does, by Debian's interpreters.
+libraries:
+	cd lib/perl && prove -l t
+	cd lib/python && /usr/bin/python3 -m unittest discover -s tests
+	cd lib/ruby && /usr/bin/ruby -Ilib -e 'Dir["test/test_*.rb"].each { |file| require "./#{file}" }'
 
 # Runs each fuzzer for FUZZTIME: so many inputs, or a time such as 10m. (A time that
 # is over while inputs are under way fails now and then: go.dev/issue/75804.)

@@ -19,7 +19,7 @@ import (
 	"github.com/prefork-cgi/prefork-cgi/tests/leak"
 )
 
-const reference = "/usr/bin/prefork-interp"
+const client = "/usr/bin/prefork-interp"
 
 // A scenario is a script and one way to call it.
 type scenario struct {
@@ -38,7 +38,7 @@ const unreliable = "SIGINT"
 func TestSameAsTheReference(t *testing.T) {
 	// The reference makes the folder of its sockets when it is first called, and
 	// fails where two first calls meet.
-	if out, err := exec.Command(reference, "--kill", "-U", "perl", "/nonexistent").CombinedOutput(); err != nil {
+	if out, err := exec.Command(client, "--kill", "-U", "perl", "/nonexistent").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for name, c := range map[string]scenario{
@@ -114,7 +114,7 @@ func compare(t *testing.T, call int, theirs, ours outcome) {
 func byReference(t *testing.T, c scenario, script string) []outcome {
 	t.Helper()
 	run := func(options []string, args ...string) outcome {
-		cmd := exec.Command(reference, slices.Concat(options, []string{"-U", "perl", script}, args)...)
+		cmd := exec.Command(client, slices.Concat(options, []string{"-U", "perl", script}, args)...)
 		var stdout, stderr bytes.Buffer
 		cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = c.env, strings.NewReader(c.stdin), &stdout, &stderr
 		cmd.Dir = filepath.Dir(script)
@@ -157,11 +157,11 @@ func byUs(t *testing.T, c scenario, script string) []outcome {
 	t.Helper()
 	var mu sync.Mutex
 	setup := ""
-	p, err := prefork.NewSystem().Launch(t.Context(), prefork.Command{Script: script, Env: c.env, Args: c.args}, func(line string) {
+	p, err := prefork.NewSystem(nil).Launch(t.Context(), prefork.Command{Script: script, Env: c.env, Args: c.args}, prefork.Listener{Output: func(line string) {
 		mu.Lock()
 		defer mu.Unlock()
 		setup += line + "\n"
-	})
+	}})
 	if failed, ok := errors.AsType[*prefork.SetupError](err); ok {
 		o := outcome{"", string(failed.Stderr), failed.Status.String()}
 		return []outcome{o, o}
@@ -169,7 +169,7 @@ func byUs(t *testing.T, c scenario, script string) []outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outcomes := []outcome{call(t, p, c), call(t, p, c)}
+	outcomes := []outcome{callOnce(t, p, c), callOnce(t, p, c)}
 	p.Stop()
 	<-p.Exited()
 	mu.Lock()
@@ -178,7 +178,7 @@ func byUs(t *testing.T, c scenario, script string) []outcome {
 	return outcomes
 }
 
-func call(t *testing.T, p prefork.Process, c scenario) outcome {
+func callOnce(t *testing.T, p prefork.Process, c scenario) outcome {
 	t.Helper()
 	stdin, theirStdin, err := prefork.NewInputPipe()
 	check(t, err)
@@ -210,9 +210,9 @@ func call(t *testing.T, p prefork.Process, c scenario) outcome {
 	return outcome{string(out), string(errs), status.String()}
 }
 
-func check(t *testing.T, err error) {
-	t.Helper()
+func check(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }

@@ -154,7 +154,7 @@ func (s *Site) Caddyfile() string {
 // Caddy returns a command of this Caddy.
 func (s *Site) Caddy(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), caddyVariable+"=1", "SECRET_TOKEN=secret", "PASSED=passed", "LANG=C.UTF-8")
+	cmd.Env = append(os.Environ(), caddyVariable+"=1", "SECRET_TOKEN=secret", "PASSED=passed", "LANG=C.UTF-8", "XDG_DATA_HOME="+s.State)
 	cmd.Dir = s.State
 	return cmd
 }
