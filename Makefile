@@ -8,7 +8,8 @@ GOFUMPT_VERSION = v0.9.2
 # Debian packages: for the example site, and for the tests beside these.
 RUN_PACKAGES = perl git gitweb chiark-scripts libio-fdpass-perl libhtml-mason-perl libcgi-pm-perl
 TEST_PACKAGES = $(RUN_PACKAGES) gcc libc6-dev chiark-utils-bin libnettle8 libuv1 python3 ruby util-linux procps \
-	libdbi-perl libdbd-sqlite3-perl
+	libdbi-perl libdbd-sqlite3-perl info2www info pgformatter awstats mercurial mercurial-common moosefs-cgi \
+	python3-simpletal dhelp doc-base media-types tdiary-core apache2-bin mawk tzdata bash
 
 .PHONY: run reload test check build xcaddy libraries lint fuzz golden bench cover clean
 

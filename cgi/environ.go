@@ -57,7 +57,7 @@ func Environ(r *http.Request, s Script, c Context) []string {
 	e.set("SCRIPT_NAME", c.Prefix+s.Name) // 4.1.13
 	e.setIf("PATH_INFO", s.PathInfo)      // 4.1.5
 	if s.PathInfo != "" && s.Root != "" { // 4.1.6
-		e.set("PATH_TRANSLATED", filepath.Join(s.Root, filepath.FromSlash(path.Clean("/"+s.PathInfo))))
+		e.set("PATH_TRANSLATED", translate(s.Root, s.PathInfo))
 	}
 	e.setIf("CONTENT_TYPE", r.Header.Get("Content-Type")) // 4.1.3
 	if c.Length >= 0 {                                    // 4.1.2
@@ -204,4 +204,14 @@ func splitHostPort(s string) (host, port string) {
 		return host, port
 	}
 	return strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"), ""
+}
+
+// translate returns the file that PATH_INFO would mean by itself. A slash at its
+// end stays.
+func translate(root, pathInfo string) string {
+	clean := path.Clean("/" + pathInfo)
+	if strings.HasSuffix(pathInfo, "/") && clean != "/" {
+		clean += "/"
+	}
+	return strings.TrimSuffix(root, "/") + filepath.FromSlash(clean)
 }

@@ -17,6 +17,9 @@ type language struct {
 	// program is what the file of its interpreter is called.
 	program *regexp.Regexp
 
+	// symbols are names in its interpreter's program, of which one is there.
+	symbols []string
+
 	// other are the letters of those options with which the interpreter does
 	// something other than running a script once.
 	other string
@@ -32,6 +35,7 @@ var languages = []language{
 	{
 		name:    "perl",
 		program: regexp.MustCompile(`^perl[0-9.]*(-[a-z0-9_-]+)?$`),
+		symbols: []string{"perl_parse"},
 		other:   "eEnpidcvVSx",
 		arguments: func(folder string, mode Mode) []string {
 			args := []string{"-I" + filepath.Join(folder, "perl")}
@@ -44,6 +48,7 @@ var languages = []language{
 	{
 		name:    "python",
 		program: regexp.MustCompile(`^python3?([.][0-9]+)*$`),
+		symbols: []string{"Py_BytesMain", "Py_Main"},
 		other:   "cmihV?",
 		valued:  "WX",
 		arguments: func(folder string, _ Mode) []string {
@@ -53,6 +58,7 @@ var languages = []language{
 	{
 		name:    "ruby",
 		program: regexp.MustCompile(`^ruby[0-9.]*$`),
+		symbols: []string{"ruby_init", "ruby_run_node"},
 		other:   "enpixcSvhy",
 		valued:  "IrEW",
 		arguments: func(folder string, _ Mode) []string {
@@ -81,6 +87,8 @@ func (c Command) interpreter() ([]string, error) {
 		return nil, err
 	case s.Program == "":
 		return nil, reason("it has no #! line")
+	case strings.HasSuffix(s.Program+s.Arg, "\r"):
+		return nil, reason("its #! line ends in a carriage return")
 	}
 	return s.command(), nil
 }
@@ -88,9 +96,9 @@ func (c Command) interpreter() ([]string, error) {
 // language returns the language of a script and the words that run it. The
 // error is a [reason] if there is no library for it.
 //
-// The program must be the interpreter itself. A shell script that is called perl
-// may do anything with its arguments, and run the script without the library:
-// for nobody.
+// The program must be the interpreter itself. A shell script or a C program that is
+// called perl may do anything with its arguments and its environment, and run the
+// script without the library: for nobody.
 func (c Command) language() (*language, []string, error) {
 	words, err := c.interpreter()
 	if err != nil {
@@ -115,6 +123,9 @@ func (c Command) language() (*language, []string, error) {
 		return nil, nil, reason(fmt.Sprintf("%s is not the interpreter but a script around it", file))
 	}
 	l := &languages[i]
+	if found, err := hasSymbol(file, l.symbols); err != nil || !found {
+		return nil, nil, reason(fmt.Sprintf("%s is not the interpreter but a program around it", file))
+	}
 	return l, words, l.check(args)
 }
 

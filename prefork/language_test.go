@@ -18,8 +18,16 @@ func TestLanguages(t *testing.T) {
 		}
 		return path
 	}
-	for _, name := range []string{"perl5.36.0", "python3.11", "ruby3.1", "python2.7", "superl", "perl5.36-x86_64-linux-gnu"} {
-		program(name, "\x7fELF")
+	for name, target := range map[string]string{
+		"perl5.36.0": "/usr/bin/perl", "perl5.36-x86_64-linux-gnu": "/usr/bin/perl",
+		"python3.11": "/usr/bin/python3", "ruby3.1": "/usr/bin/ruby",
+		"python2.7": "/bin/true", "superl": "/usr/bin/perl", "perl-site": "/bin/true",
+	} {
+		text, err := os.ReadFile(target)
+		if err != nil {
+			t.Skipf("an interpreter is missing: %v", err)
+		}
+		program(name, string(text))
 	}
 	program("perl", "#!/bin/sh\nexec perl5.36.0 \"$@\"\n")
 	if err := os.Symlink("python3.11", bin+"/python3"); err != nil {
@@ -34,6 +42,7 @@ func TestLanguages(t *testing.T) {
 		bin + "/perl5.36.0 --":              `cold: its interpreter has the argument "--"`,
 		bin + "/perl":                       "cold: " + bin + "/perl is not the interpreter but a script around it",
 		bin + "/python3":                    "python",
+		bin + "/perl-site":                  "cold: " + bin + "/perl-site is not the interpreter but a program around it",
 		bin + "/python3 -m":                 `cold: its interpreter has the argument "-m"`,
 		bin + "/python2.7":                  "cold: there is no library for programs of python2.7",
 		bin + "/ruby3.1 -w":                 "ruby",

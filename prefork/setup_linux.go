@@ -43,6 +43,10 @@ type ends struct {
 	// stdin has nothing to read, and knows whether somebody has tried. It is for an
 	// automatic fork point, and nil for others.
 	stdin *bait
+	// stdout too, and whether somebody has written to it.
+	stdout *os.File // read end
+	// given is what descriptors 0, 1 and 2 of the script lead to.
+	given [3]string
 
 	listenFD, callFD, watchiFD, watcheFD int // the script's
 	stdoutFD, stderrFD                   *os.File
@@ -88,21 +92,37 @@ func makeEnds(mode Mode) (_ *ends, err error) {
 		return nil, err
 	}
 	e.script = append(e.script, func() { _ = e.stderrFD.Close() })
-	if e.stdoutFD, err = reopenForAppending(e.stderrFD); err != nil {
-		return nil, err
-	}
-	e.script = append(e.script, func() { _ = e.stdoutFD.Close() })
-	if mode == Automatic {
-		if e.stdin, err = newBait(); err != nil {
-			return nil, err
-		}
-		e.ours = append(e.ours, e.stdin.close)
-	}
-	return e, nil
+	err = e.makeStandard(mode)
+	return e, err
 }
 
-// reopenForAppending opens the write end of a pipe once more. The flag means
+// makeStandard makes descriptors 0 and 1 of the script. The flag O_APPEND means
 // nothing to a pipe; it tells a library which of two duplicates is stdout's.
+func (e *ends) makeStandard(mode Mode) (err error) {
+	if mode != Automatic {
+		e.stdoutFD, err = reopenForAppending(e.stderrFD)
+		if err == nil {
+			e.script = append(e.script, func() { _ = e.stdoutFD.Close() })
+		}
+		return err
+	}
+	if e.stdin, err = newBait(); err != nil {
+		return err
+	}
+	e.ours = append(e.ours, e.stdin.close)
+	if e.stdout, e.stdoutFD, err = NewPipe(); err != nil {
+		return err
+	}
+	e.script = append(e.script, func() { _ = e.stdoutFD.Close() })
+	fd, err := rawFD(e.stdoutFD)
+	if err != nil {
+		return err
+	}
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_APPEND) //nolint:gosec // a descriptor
+	return err
+}
+
+// reopenForAppending opens the write end of a pipe once more.
 func reopenForAppending(pipe *os.File) (*os.File, error) {
 	fd, err := rawFD(pipe)
 	if err != nil {
@@ -138,6 +158,9 @@ func (e *ends) closeSetup() { closeAll(&e.ours) }
 func (e *ends) closeOurs() {
 	e.closeSetup()
 	_ = e.stderr.Close()
+	if e.stdout != nil {
+		_ = e.stdout.Close()
+	}
 }
 
 // abandon closes ours when no first call will be made.
@@ -166,12 +189,15 @@ func (e *ends) spawn(cmd Command, mode Mode) (*child, error) {
 		stdin = e.stdin.theirs
 	}
 	fds := make([]int, 0, watcheFD+1)
-	for _, f := range []*os.File{stdin, e.stdoutFD, e.stderrFD} {
+	for i, f := range []*os.File{stdin, e.stdoutFD, e.stderrFD} {
 		fd, err := rawFD(f)
 		if err != nil {
 			return nil, err
 		}
 		fds = append(fds, fd)
+		if e.given[i], err = os.Readlink(procFD(fd)); err != nil {
+			return nil, err
+		}
 	}
 	fds = append(fds, e.listenFD, e.callFD, e.watchiFD, e.watcheFD)
 
@@ -207,6 +233,9 @@ func setup(ctx context.Context, cmd Command, mode Mode, listener Listener, g *gu
 		child: child, capture: newCapture(e.stderr),
 		ended: make(chan Status, 1), greetings: make(chan greeting, 1),
 	}
+	if e.stdout != nil {
+		r.tap = newTap(e.stdout)
+	}
 	go func() { r.ended <- child.wait() }()                             // until setup is reaped
 	go func() { r.greetings <- awaitGreeting(ctx, e.call, listener) }() // until the other end is closed, or ctx is done
 	p, err := r.run(ctx)
@@ -235,6 +264,7 @@ type rehearsal struct {
 	guard    *guard
 	child    *child
 	capture  *capture
+	tap      *tap // nil unless the fork point is automatic
 
 	ended     chan Status   // receives when setup has been reaped
 	greetings chan greeting // receives when the first greeting has come, or cannot
@@ -299,14 +329,35 @@ func (r *rehearsal) parted(ctx context.Context, status Status, hello greeting) (
 
 // native returns the server that setup has become.
 func (r *rehearsal) native(hello *ready) (warmProcess, error) {
-	if r.stdin != nil && r.stdin.taken() {
+	if used := r.usesRequest(); used != "" {
 		r.child.doom(syscall.SIGKILL)
 		<-r.ended
 		r.capture.release(r.listener.output)
-		return nil, reason("setup reads its standard input, which belongs to a request")
+		return nil, used
 	}
 	r.capture.release(r.listener.output)
 	return newNative(r, hello), nil
+}
+
+// usesRequest returns how a setup has used what belongs to a request; empty if it
+// has not, or if the script knows where its setup ends.
+func (r *rehearsal) usesRequest() reason {
+	if r.mode != Automatic {
+		return ""
+	}
+	for fd, given := range r.given {
+		link, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", r.child.pid, fd))
+		if link != given && !errors.Is(err, os.ErrPermission) {
+			return reason(fmt.Sprintf("setup has put something else in the place of descriptor %d", fd))
+		}
+	}
+	switch {
+	case r.stdin.taken():
+		return "setup reads its standard input, which belongs to a request"
+	case !r.tap.release(r.listener.output):
+		return "setup writes to its standard output, which belongs to a request"
+	}
+	return ""
 }
 
 // misunderstood kills a setup that says what cannot be understood.

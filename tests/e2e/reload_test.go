@@ -88,12 +88,13 @@ func TestReloadReplacesWhatSetupSees(t *testing.T) {
 }
 
 func TestReloadedLogGoesWhereTheNewConfigurationSays(t *testing.T) {
-	s := site.Serve(t, "prefork_cgi", map[string]string{
+	// Ours would make it a duplicate of the request's.
+	s := site.Serve(t, "prefork_cgi {\n library installed\n}", map[string]string{
 		"app.pl": strings.Replace(site.Perl(`print $dup "line\n";`), "prefork_init", `open our $dup, '>&', \*STDERR or die; $dup->autoflush(1); prefork_init`, 1),
 	})
 	s.Get("/app.pl")
 	s.AwaitEntry("script stderr", func(e map[string]any) bool { return e["phase"] == "setup" })
-	s.Config = "global log {\n output file @STATE@/new.log\n}\n\nprefork_cgi"
+	s.Config = "global log {\n output file @STATE@/new.log\n}\n\nprefork_cgi {\n library installed\n}"
 	config := s.Caddyfile()
 	text, err := os.ReadFile(config)
 	site.Must(t, err)

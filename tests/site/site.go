@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,8 +49,9 @@ type Site struct {
 	State  string // of everything else
 	Addr   string
 	Admin  string
-	Config string // what stands in the site's block; see Serve
-	TLS    bool   // with a certificate of Caddy's own
+	Config string   // what stands in the site's block; see Serve
+	TLS    bool     // with a certificate of Caddy's own
+	Under  []string // command that runs Caddy; empty: none
 
 	Patience time.Duration // of Await; default 20s
 
@@ -163,6 +165,11 @@ func (s *Site) Caddy(args ...string) *exec.Cmd {
 func (s *Site) Start() {
 	s.T.Helper()
 	s.Cmd = s.Caddy("run", "--config", s.Caddyfile(), "--adapter", "caddyfile")
+	if len(s.Under) > 0 {
+		under := exec.Command(s.Under[0], slices.Concat(s.Under[1:], s.Cmd.Args)...)
+		under.Env, under.Dir = s.Cmd.Env, s.Cmd.Dir
+		s.Cmd = under
+	}
 	s.Log = &LogBuffer{}
 	s.Cmd.Stderr = s.Log
 	// Of its own group, as a terminal's would be.

@@ -79,6 +79,12 @@ same('srand is anew',    'BEGIN { srand 1; $a = rand; } print $a; ');
 same('SIGPIPE is not ignored', 'system "cat /proc/self/status | grep Sig[IB]"; print $SIG{PIPE} // "undef"');
 same('children',         'my $p = fork; if (!$p) { exit 3 } waitpid $p, 0; print $? >> 8, `echo $$` == $$ ? "same" : "other"');
 same('exec',             'exec "echo", "replaced"');
+same('a path that the script vouches for', <<'SCRIPT', switches => ['-T'], environment => { PATH => '/bin' });
+$ENV{PATH} = '/bin:/usr/bin';
+delete @ENV{qw(IFS CDPATH ENV BASH_ENV)};
+open my $echo, '-|', 'echo', 'hi' or print "no: $!";
+print <$echo>;
+SCRIPT
 same('taint', <<'SCRIPT', switches => ['-T'], environment => { A => 1, PATH => '/bin' }, arguments => ['b']);
 use Scalar::Util "tainted";
 print map { tainted($_) ? 1 : 0 } $ENV{A}, $ARGV[0], $0;

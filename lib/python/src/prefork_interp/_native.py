@@ -22,8 +22,8 @@ import time
 
 import prefork_interp
 
-from . import _executor, _files, _places, _wire
-from ._forkpoint import ForkPoint, empty_standard, flush
+from . import _bytecode, _executor, _files, _places, _wire
+from ._forkpoint import ForkPoint, flush
 from ._wait import wait
 
 TYPE_CHECKING = False
@@ -63,9 +63,9 @@ class Server:
         self._pid = os.getpid()
         self._point = ForkPoint([self._ctl.fileno()])
         self._point.quiet()
-        empty_standard((0,))
         self._inbox, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.close(writer)  # executors open one of their own, through /proc
+        flush()
         self._announce()
         # Garbage collections of executors now leave alone what setup has made;
         # else each would copy the pages of it.
@@ -84,6 +84,7 @@ class Server:
     # ---- before the first fork ----
 
     def _announce_places(self) -> None:
+        _bytecode.restore()
         places = _places.forget()
         places.pop(self._ctl.fileno(), None)
         if places:

@@ -4,9 +4,11 @@ module PreforkInterp
   # The Monitor is the process between a v1 server and an executor (protocol: v1, step 5 and 6). It takes the call, forks the
   # executor, and tells its wait status when it has ended. It lives as long as the call.
   class Monitor # :nodoc:
-    def initialize(call, executor)
+    # lead:: words that may come before the arguments and do not belong to them
+    def initialize(call, executor, lead)
       @call = call
       @executor = executor
+      @lead = lead
     end
 
     # Returns in the executor only: the Executor, which has its request.
@@ -38,7 +40,7 @@ module PreforkInterp
     def become(numbers, request)
       @call.close
       @executor.prepare(numbers)
-      @executor.request = request
+      @executor.request = request.without(@lead)
       @executor
     end
 

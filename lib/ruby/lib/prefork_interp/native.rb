@@ -69,8 +69,6 @@ module PreforkInterp
       @handover.close_for_native
       @inbox = Inbox.new(@files)
       @executor = Executor.new(@fork_point, own: own, told_apart: true, changes: changes, reporter: @inbox)
-      # After the Executor has looked: duplicates of descriptor 0 are found by comparing.
-      Descriptors.null(0)
       # What is garbage now would be copied by each executor that collects.
       Process.respond_to?(:warmup) ? Process.warmup : GC.start
     end

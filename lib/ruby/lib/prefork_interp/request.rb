@@ -26,6 +26,12 @@ module PreforkInterp
       @arguments = strings.drop(border + 1)
     end
 
+    # Takes +lead+ from the front of the arguments, if it is there. self.
+    def without(lead)
+      @arguments.shift(lead.size) if @arguments.first(lead.size).map(&:b) == lead
+      self
+    end
+
     private
 
     def pair(string)

@@ -40,6 +40,12 @@ module PreforkInterp
 
     private
 
+    # The command line of setup up to the script's name: the reference client sends that much of it before the arguments of
+    # each call, and others do not (protocol: v1).
+    def lead
+      File.binread('/proc/self/cmdline').split("\0", -1)[0...-(ARGV.size + 1)]
+    end
+
     def at_fork_point
       @listen = UNIXServer.for_fd(@handover.listen)
       @watch_outer = IO.for_fd(@handover.watch_outer)
@@ -128,7 +134,7 @@ module PreforkInterp
       pid = Process.fork
       unless pid
         [@listen, @watch_outer, @watch_inner, *@monitors.values.compact].each(&:close)
-        return Monitor.new(call, @executor).run
+        return Monitor.new(call, @executor, lead).run
       end
 
       @monitors[pid] = System.pidfd(pid)

@@ -95,7 +95,12 @@ sub say_so {
 sub take {
     my ($prepared, $environment, $arguments, $changes) = @_;
     Proc::Prefork::Interp::Signals::restore($prepared->{signals});
-    %ENV = map { split /=/, $_, 2 } @$environment;
+    # One by one: after an assignment of the whole list a script under -T could not untaint $ENV{PATH}.
+    %ENV = ();
+    for (@$environment) {
+        my ($name, $value) = split /=/, $_, 2;
+        $ENV{$name} = $value;
+    }
     for my $name ($changes ? keys %$changes : ()) {
         defined $changes->{$name} ? $ENV{$name} = $changes->{$name} : delete $ENV{$name};
     }

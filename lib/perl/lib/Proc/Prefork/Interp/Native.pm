@@ -68,13 +68,26 @@ sub _begin {
         _send($server, 'cold', $options{cold});
         Proc::Prefork::Interp::Syscall::leave(0);
     }
-    Proc::Prefork::Interp::Descriptors::nothing(0);
     Proc::Prefork::Interp::Descriptors::forget_end();
+    _flush();
     my @facts = ("library=perl Proc::Prefork::Interp $VERSION",
         'fds=' . join ',', @own);
     push @facts, "max_servers=$options{max_servers}" if defined $options{max_servers};
     _send($server, "PFN\n", Proc::Prefork::Interp::Wire::strings(@facts));
     return $server;
+}
+
+# What setup has printed is setup's, and the launcher must know of it now.
+sub _flush {
+    my $selected = select;
+    for my $output (*STDOUT, *STDERR) {
+        select $output;
+        my $autoflush = $|;
+        $| = 1;
+        $| = $autoflush;
+    }
+    select $selected;
+    return;
 }
 
 # What cannot be sent is not missed: the launcher is gone, and the next read says so.

@@ -1,0 +1,34 @@
+package conformance
+
+import (
+	"testing"
+)
+
+// The reference reports a normal exit as death by SIGINT in half of the calls or
+// more. We do in none.
+func TestExitZeroIsZero(t *testing.T) {
+	calls := 10_000
+	if testing.Short() {
+		calls = 200
+	}
+	for _, d := range dialects {
+		for _, w := range []way{explicit, automatic} {
+			t.Run(d.name+"/"+string(w), func(t *testing.T) {
+				t.Parallel()
+				s := d.prepare(t, w, "exit 0")
+				if d.name == "python" {
+					s = d.prepare(t, w, "import sys; sys.exit(0)")
+				}
+				wrong := map[string]int{}
+				for range calls {
+					if got := s.call(callSpec{}); got.status != "0" {
+						wrong[got.status]++
+					}
+				}
+				if len(wrong) > 0 {
+					t.Errorf("of %d calls: %v", calls, wrong)
+				}
+			})
+		}
+	}
+}

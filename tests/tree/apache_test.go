@@ -1,0 +1,115 @@
+package tree
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prefork-cgi/prefork-cgi/tests/leak"
+	"github.com/prefork-cgi/prefork-cgi/tests/site"
+)
+
+const apacheProgram = "/usr/sbin/apache2"
+
+// httpd is the smallest configuration that serves a folder of scripts. Apache
+// passes PATH and TZ by itself.
+const httpd = `ServerRoot @STATE@
+ServerName 127.0.0.1
+Listen @ADDR@
+PidFile @STATE@/pid
+ErrorLog @STATE@/error.log
+Mutex file:@STATE@
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule env_module /usr/lib/apache2/modules/mod_env.so
+LoadModule cgid_module /usr/lib/apache2/modules/mod_cgid.so
+ScriptSock @STATE@/sock
+@USER@
+StartServers 1
+ServerLimit 1
+ThreadsPerChild 4
+MaxRequestWorkers 4
+PassEnv LANG
+DocumentRoot @SITE@
+<Directory @SITE@>
+	Options ExecCGI
+	SetHandler cgi-script
+</Directory>
+`
+
+// apache serves a copy of the tree by mod_cgid until the test ends. Of the result
+// only Folder, Addr and the requests mean something.
+func apache(t *testing.T, tools string) *site.Site {
+	t.Helper()
+	s := &site.Site{T: t, Folder: t.TempDir(), State: t.TempDir(), Addr: site.FreeAddr(t)}
+	leak.CheckProcesses(t, s.Folder)
+	leak.CheckProcesses(t, s.State)
+	plant(t, s.Folder, tools)
+	open(t, s.State)
+	user := ""
+	if os.Getuid() == 0 { // Apache does not serve as root
+		user = "User www-data\nGroup www-data"
+	}
+	conf := filepath.Join(s.State, "httpd.conf")
+	text := strings.NewReplacer("@SITE@", s.Folder, "@STATE@", s.State, "@ADDR@", s.Addr, "@USER@", user).Replace(httpd)
+	site.Must(t, os.WriteFile(conf, []byte(text), 0o644))
+
+	cmd := exec.Command(apacheProgram, "-f", conf, "-DFOREGROUND")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TZ=" + os.Getenv("TZ"), "LANG=C.UTF-8"}
+	cmd.Dir = s.State
+	stderr := new(bytes.Buffer)
+	cmd.Stderr = stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	site.Must(t, cmd.Start())
+	exited := make(chan struct{})
+	go func() { // until the process ends
+		cmd.Wait()
+		close(exited)
+	}()
+	t.Cleanup(func() { stop(s, cmd, exited, stderr) })
+	s.Await("Apache", func() error {
+		select {
+		case <-exited:
+			return fmt.Errorf("has ended: %s", stderr)
+		default:
+		}
+		conn, err := net.Dial("tcp", s.Addr)
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	})
+	return s
+}
+
+// stop ends Apache with all that it has started, and shows what it has logged if
+// the test has failed.
+func stop(s *site.Site, cmd *exec.Cmd, exited <-chan struct{}, stderr fmt.Stringer) {
+	cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-exited:
+	case <-time.After(20 * time.Second):
+		s.T.Error("Apache did not end")
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		<-exited
+	}
+	if s.T.Failed() {
+		log, _ := os.ReadFile(filepath.Join(s.State, "error.log"))
+		s.T.Logf("Apache says:\n%s%s", stderr, log)
+	}
+}
+
+// open has others than the user of the tests read a folder of t.TempDir, and
+// write there.
+func open(t *testing.T, folder string) {
+	t.Helper()
+	site.Must(t, os.Chmod(filepath.Dir(folder), 0o755))
+	site.Must(t, os.Chmod(folder, 0o777))
+}

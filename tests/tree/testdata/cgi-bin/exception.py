@@ -1,0 +1,6 @@
+#!/usr/bin/python3
+def work(what):
+    return {}[what]
+
+
+work("missing")

@@ -1,0 +1,3 @@
+package Local::Request;
+our $query = $ENV{QUERY_STRING};
+1;

@@ -1,0 +1,2 @@
+#!/usr/bin/perl
+print "Location: /hello.pl?redirected\n\n";

@@ -1,0 +1,2 @@
+﻿# -*- coding: utf-8 -*-
+TEXT = "with a mark, ä"

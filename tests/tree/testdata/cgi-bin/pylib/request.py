@@ -1,0 +1,3 @@
+import os
+
+query = os.environ.get("QUERY_STRING")

@@ -1,0 +1,2 @@
+#!/usr/bin/ruby
+raise ArgumentError, 'it went wrong'

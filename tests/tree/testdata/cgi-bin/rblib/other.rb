@@ -1,0 +1,3 @@
+module Other
+  TEXT = 'from another file'.freeze
+end
