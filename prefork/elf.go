@@ -44,7 +44,7 @@ func lookForSymbol(path string, names []string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("it is no program: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	symbols, err := f.DynamicSymbols()
 	if err != nil {
 		return false, nil //nolint:nilerr // it has none

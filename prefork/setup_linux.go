@@ -118,7 +118,7 @@ func (e *ends) makeStandard(mode Mode) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_APPEND) //nolint:gosec // a descriptor
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_APPEND)
 	return err
 }
 
@@ -316,7 +316,9 @@ func (r *rehearsal) parted(ctx context.Context, status Status, hello greeting) (
 	case hello.ready != nil: // and killed at once
 		return nil, ErrGone
 	case errors.Is(hello.err, ErrGone):
-		return nil, errNoForkPoint
+		if hello.monitor = r.secondMonitor(ctx); hello.monitor == nil {
+			return nil, errNoForkPoint
+		}
 	case hello.err != nil:
 		return nil, hello.err
 	}
@@ -325,6 +327,24 @@ func (r *rehearsal) parted(ctx context.Context, status Status, hello greeting) (
 		return nil, err
 	}
 	return server, nil
+}
+
+// secondMonitor has the v1 server, if there is one, fork a monitor instead of the
+// first one, which was killed.
+func (r *rehearsal) secondMonitor(ctx context.Context) *greeted {
+	if !r.sentinelHeld() {
+		return nil
+	}
+	conn, err := r.rendezvous.dial(ctx)
+	if err != nil {
+		return nil
+	}
+	monitor, err := greet(ctx, conn)
+	if err != nil {
+		_ = conn.Close()
+		return nil
+	}
+	return monitor
 }
 
 // native returns the server that setup has become.

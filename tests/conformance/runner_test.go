@@ -174,6 +174,7 @@ type command struct {
 }
 
 func (c *command) stop(tb testing.TB) {
+	tb.Helper()
 	if c.end != nil {
 		cmd := exec.Command(c.end[0], c.end[1:]...)
 		cmd.Env, cmd.Dir = c.env, c.dir

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/prefork-cgi/prefork-cgi/tests/leak"
 	"github.com/prefork-cgi/prefork-cgi/tests/site"
@@ -70,7 +71,11 @@ func killUnderLoad(t *testing.T, library string, victims []string) {
 	s.Want(s.Get("/app.pl"), 200, "firstlast")
 	for _, victim := range victims {
 		stop := load(s, "/app.pl", "firstlast")
+		deadline := time.Now().Add(time.Minute)
 		for killed, last := 0, 0; killed < 20; {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: only %d were there to be killed", victim, killed)
+			}
 			if pid := find(s, victim); pid != last && pid != 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
 				killed, last = killed+1, pid
 			}
