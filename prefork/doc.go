@@ -5,9 +5,29 @@
 // [Command] into a [Process]; a Process turns a [Request] into a [Call]; a Call
 // ends in a [Status]. [System] is the launcher of real processes.
 //
-// # Processes of a warm script (protocol v1)
+// # Modes
 //
-// Who is whose parent, and which descriptors cross. Time runs downwards.
+// A script that names the library's call is explicit, one in a language of ours is
+// automatic, and any other is cold; see choose. An automatic script whose setup
+// goes wrong, or does what only a request may, is cold too. The script's library
+// chooses the dialect: ours is native, Debian's speaks protocol v1. Both are in
+// docs/protocol.md.
+//
+// # Processes of a warm script, native dialect
+//
+// Who is whose parent, and what crosses. Time runs downwards.
+//
+//	caddy ── fork, exec ──▶ SERVER                runs the script's top: loads modules
+//	  │◀─ ready ──────────────┤
+//	  │── fork, files ───────▶│
+//	  │                       │ fork
+//	  │◀─ greeting ───────────┴─▶ EXECUTOR        own process group, one per call
+//	  │── request ───────────────▶│
+//	  │                           ┆ runs the script, and ends: seen by pidfd
+//	  │── reap ──────────────▶│
+//	  │◀─ status, usage ──────┤
+//
+// # Processes of a warm script, protocol v1
 //
 //	caddy ── fork, exec ──▶ SETUP                 runs the script's top: loads modules
 //	  │                       │ fork at initialisation complete
@@ -31,6 +51,10 @@
 //	WATCHE   pipe, read end, non-blocking      leash, write end          we are gone: server, quit
 //	0        /dev/null                         -                         -
 //	1, 2     pipe, write end                   capture, read end         nobody holds setup's stderr
+//
+// In the native dialect CALL is ctl, the control channel, and the others are closed at the
+// fork point. Before an automatic fork point 0 is a [bait] and 1 a [tap]: they know
+// whether setup has used them.
 //
 // LISTEN has no name in any file system or name space by the time the script
 // starts: it is bound under a random name with mode 0600, unlinked at once, and
