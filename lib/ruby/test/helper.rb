@@ -5,6 +5,9 @@ require 'socket'
 require 'tmpdir'
 require 'timeout'
 
+# What scripts write is compared as UTF-8, whatever the locale of the tests.
+Encoding.default_external = Encoding::UTF_8
+
 LIBDIR = File.expand_path('../lib', __dir__)
 LAUNCH = "#{LIBDIR}/prefork_interp/launch.rb"
 
