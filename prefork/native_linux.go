@@ -2,7 +2,6 @@ package prefork
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,8 +10,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A native is the warm process of a script whose library speaks the native
@@ -306,22 +303,4 @@ func (s *native) reap(id uint32) {
 	defer s.writing.Unlock()
 	// A server that cannot be told is gone, and attend tells who waits.
 	_, _ = s.ctl.Write(appendMessageOfID(nil, typeReap, id))
-}
-
-// callSocket makes the socket of one call.
-func callSocket() (ours *net.UnixConn, theirs *os.File, err error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot make a socket pair: %w", err)
-	}
-	theirs = os.NewFile(uintptr(pair[1]), "call")
-	file := ourEnd(pair[0], "call")
-	defer file.Close()
-	if err = passCredentials(pair[0]); err == nil {
-		var conn net.Conn
-		if conn, err = net.FileConn(file); err == nil {
-			return conn.(*net.UnixConn), theirs, nil
-		}
-	}
-	return nil, nil, errors.Join(err, theirs.Close())
 }
