@@ -107,8 +107,10 @@ func TestFaultyNativeLibrary(t *testing.T) {
 		"fork fails":            {"@fork@", `[os.close(f) for f in fds]; tell(b"fail", id + b"no more processes"); continue`, "cannot fork: no more processes", false},
 		"server dies at fork":   {"@fork@", `os._exit(3)`, ErrGone.Error(), true},
 		"executor dies at once": {"@executor@", `os._exit(0)`, ErrGone.Error(), false},
-		"executor is no library": {"@executor@", `s.sendall(b"HTTP/1.1"); os._exit(0)`,
-			"greeting is", false},
+		"executor is no library": {
+			"@executor@", `s.sendall(b"HTTP/1.1"); os._exit(0)`,
+			"greeting is", false,
+		},
 		"executor takes nothing": {"@executor@", `s.sendall(b"PFI\n\0\0\0\0"); os._exit(0)`, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
