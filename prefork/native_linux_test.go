@@ -169,8 +169,8 @@ func TestNativeLimitIsKept(t *testing.T) {
 		t.Errorf("a third call: %v", err)
 	}
 	for _, r := range []running{first, second} {
-		r.Call.Kill()
-		if status := r.Call.Wait(); status.Signal != int(syscall.SIGKILL) {
+		r.Kill()
+		if status := r.Wait(); status.Signal != int(syscall.SIGKILL) {
 			t.Errorf("status is %s", status)
 		}
 	}
@@ -203,11 +203,11 @@ func TestKilledNativeServer(t *testing.T) {
 	r, _ := begin(t, p, "wait")
 	p.Kill()
 	<-p.Exited()
-	if syscall.Kill(r.Call.PID(), 0) != nil {
+	if syscall.Kill(r.PID(), 0) != nil {
 		t.Error("the executor has not outlived the server")
 	}
-	r.Call.Interrupt()
-	if status := r.Call.Wait(); !status.Lost {
+	r.Interrupt()
+	if status := r.Wait(); !status.Lost {
 		t.Errorf("status is %+v", status)
 	}
 	if _, err := p.Call(t.Context(), Request{}); !errors.Is(err, ErrGone) {

@@ -25,7 +25,7 @@ is scalar(grep { /Prefork/ } @{ $server->{file} }), 0, 'none of the library';
 @{ $server->{file} } = ();
 $server->call for 1, 2;
 is_deeply $server->{file}, [$later], 'an executor\'s files, once';
-like $server->{ready}{library}, qr/^perl Proc::Prefork::Interp \d/, 'library';
+like $server->{ready}{library}, qr/^Proc::Prefork::Interp \d.* \(Perl\)$/, 'library';
 like $server->{ready}{fds}, qr/^\d+,\d+$/, 'fds';
 is $server->{ready}{max_servers}, undef, 'no limit of its own';
 

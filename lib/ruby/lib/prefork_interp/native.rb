@@ -78,7 +78,7 @@ module PreforkInterp
     end
 
     def ready(max_servers)
-      values = { 'library' => "ruby #{VERSION}", 'fds' => own.join(',') }
+      values = { 'library' => "prefork_interp #{VERSION} (Ruby)", 'fds' => own.join(',') }
       values['max_servers'] = max_servers if max_servers
       values
     end

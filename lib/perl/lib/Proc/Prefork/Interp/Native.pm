@@ -70,7 +70,7 @@ sub _begin {
     }
     Proc::Prefork::Interp::Descriptors::forget_end();
     _flush();
-    my @facts = ("library=perl Proc::Prefork::Interp $VERSION",
+    my @facts = ("library=Proc::Prefork::Interp $VERSION (Perl)",
         'fds=' . join ',', @own);
     push @facts, "max_servers=$options{max_servers}" if defined $options{max_servers};
     _send($server, "PFN\n", Proc::Prefork::Interp::Wire::strings(@facts));
