@@ -14,12 +14,13 @@ import (
 // A fake is a launcher of processes that are nothing but channels.
 type fake struct {
 	mu       sync.Mutex
-	launches []*fakeProcess // in order
-	fail     error          // what the next launches return
-	hold     chan struct{}  // if not nil, launches wait until it is closed
-	running  int            // executors
-	most     int            // as many ran at once
-	loads    []string       // what each setup says that it has loaded
+	launches []*fakeProcess       // in order
+	fail     error                // what the next launches return
+	hold     chan struct{}        // if not nil, launches wait until it is closed
+	running  int                  // executors
+	most     int                  // as many ran at once
+	loads    []string             // what each setup says that it has loaded
+	onLaunch func(n int) []string // the same, for one that differs
 }
 
 func (f *fake) Launch(ctx context.Context, cmd prefork.Command, listener prefork.Listener) (prefork.Process, error) {
@@ -34,6 +35,9 @@ func (f *fake) Launch(ctx context.Context, cmd prefork.Command, listener prefork
 		case <-ctx.Done():
 			return nil, &prefork.SetupError{Script: cmd.Script, TimedOut: true}
 		}
+	}
+	if f.onLaunch != nil {
+		f.loads = f.onLaunch(p.pid)
 	}
 	if f.loads != nil {
 		listener.Loaded(f.loads)

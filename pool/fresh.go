@@ -51,15 +51,32 @@ func (p *Pool) follow(seen *sources) {
 	}
 }
 
+// maxLoaded is how many loaded files are sources: each costs every request a look.
+const maxLoaded = 4096
+
 // heard notes files that a server, or an executor of it, has loaded.
+//
+// What an executor has loaded is read by the next one anyway; it is a source so that
+// a server does not go on that knows an older one. A file that has come into
+// being since the server has is not among those: programs write such, load them, and
+// delete them.
 func (p *Pool) heard(s *server, files []string) {
-	files = slices.DeleteFunc(slices.Clone(files), func(file string) bool { return !filepath.IsAbs(file) })
+	room := maxLoaded - len(s.loaded)
+	files = slices.DeleteFunc(slices.Clone(files), func(file string) bool {
+		return !filepath.IsAbs(file) || s.state != spawning && !sign(file, false).before(s.began)
+	})
+	files = files[:min(len(files), max(room, 0))]
 	s.loaded = append(s.loaded, files...)
-	if s.state != spawning && s.version == p.version {
+	if s.state != spawning && s.version == p.version && len(files) > 0 {
 		p.loaded = append(p.loaded, files...)
 		p.follow(p.sources.Load().with(files))
 	}
 }
+
+// maxDoubts is how many setups in a row may be made in vain because of a file that
+// may have changed meanwhile. A script that writes modules and loads them has such
+// a file each time.
+const maxDoubts = 2
 
 // adopt makes what a setup has loaded sources. Of those that were none before
 // nobody has a signature from before setup. One that has not changed since then
@@ -77,10 +94,12 @@ func (p *Pool) adopt(s *server) {
 		return
 	}
 	seen := p.sources.Load().with(s.loaded)
-	if p.limits.Reload == Off || !seen.changedAfter(p.sources.Load(), s.began) {
+	if p.limits.Reload == Off || p.doubts == maxDoubts || !seen.changedAfter(p.sources.Load(), s.began) {
+		p.doubts = 0
 		p.follow(seen)
 		return
 	}
+	p.doubts++
 	p.outdate()
 	p.readSources()
 	for _, l := range slices.Concat(p.starved, p.queue) {

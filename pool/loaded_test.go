@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,10 +104,36 @@ func TestFileThatNeverWas(t *testing.T) {
 	l.want(1)
 }
 
-func TestExecutorsTellWhatTheyHaveLoaded(t *testing.T) {
+// A script that writes modules and loads them has new ones in each setup.
+func TestSetupThatWritesWhatItLoads(t *testing.T) {
+	l := newLoadedTest(t, Strict)
+	folder := t.TempDir()
+	l.f.onLaunch = func(n int) []string {
+		module := filepath.Join(folder, fmt.Sprint(n))
+		if err := os.WriteFile(module, nil, 0o600); err != nil {
+			t.Error(err)
+		}
+		return []string{module}
+	}
+	l.want(maxDoubts + 1)
+	l.want(maxDoubts + 1)
+}
+
+// A module that a request has written itself, and perhaps deleted, is nobody's source.
+func TestExecutorThatWritesWhatItLoads(t *testing.T) {
 	l := newLoadedTest(t, Strict)
 	l.want(1)
+	l.f.launches[0].listener.Loaded([]string{l.write("new"), "/nonexistent", "relative"})
+	l.want(1)
+	if loaded := l.r.Snapshot()[0].Loaded; len(loaded) > 0 {
+		t.Errorf("loaded are %q", loaded)
+	}
+}
+
+func TestExecutorsTellWhatTheyHaveLoaded(t *testing.T) {
+	l := newLoadedTest(t, Strict)
 	module := l.write("late")
+	l.want(1)
 	l.f.launches[0].listener.Loaded([]string{module})
 	l.want(1)
 	if loaded := l.r.Snapshot()[0].Loaded; !slices.Equal(loaded, []string{module}) {

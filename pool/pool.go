@@ -23,6 +23,7 @@ type Pool struct {
 	spec          Spec
 	watched       []string // sources beside the script that any request has named
 	loaded        []string // files that the newest server, or an executor of it, has loaded
+	doubts        int      // setups in a row of which nobody knows whether they are fresh
 	limits        Limits
 	wanted        bool      // by some generation
 	asked         bool      // its first request, for which it was made, has come

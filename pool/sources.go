@@ -86,7 +86,7 @@ func (s *sources) with(paths []string) *sources {
 // tell.
 func (s *sources) changedAfter(before *sources, t time.Time) bool {
 	for _, file := range s.files[len(before.files):] {
-		if file.sig.exists && !file.sig.ctime().Add(file.sig.tick()).Before(t) || file.deleted() {
+		if file.sig.exists && !file.sig.before(t) || file.deleted() {
 			return true
 		}
 	}
@@ -225,6 +225,11 @@ func (s signature) tick() time.Duration {
 		return coarseTick
 	}
 	return fineTick
+}
+
+// before reports whether a file was there, as it is, at a time for sure.
+func (s signature) before(t time.Time) bool {
+	return s.exists && s.ctime().Add(s.tick()).Before(t)
 }
 
 func (s signature) ctime() time.Time { return time.Unix(s.ctimeSec, s.ctimeNsec) }

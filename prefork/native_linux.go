@@ -223,12 +223,12 @@ func (s *native) fork(ctx context.Context, req Request) (*nativeCall, error) {
 		s.leave()
 		return nil, err
 	}
-	err = s.sendFork(ctx, c.id, theirs, req)
+	err = s.sendFork(c.id, theirs, req)
 	_ = theirs.Close()
 	if err == nil {
 		c.greeted, err = greet(ctx, ours)
 	} else {
-		s.Kill() // it may have half a message
+		s.Kill() // nobody else would tell this call that it is over
 	}
 	if err != nil {
 		_ = ours.Close()
@@ -262,45 +262,44 @@ func (s *native) leave() {
 }
 
 // sendFork sends the message and the four descriptors that belong to it.
-func (s *native) sendFork(ctx context.Context, id uint32, call *os.File, req Request) error {
+func (s *native) sendFork(id uint32, call *os.File, req Request) error {
 	stdin, err := orNull(req.Stdin)
 	if err != nil {
 		return err
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	defer s.boundWrite(ctx)()
-	if _, err = s.ctl.Write(appendMessageOfID(nil, typeFork, id)); err != nil {
+	return s.tell(func() error {
+		_, err := s.ctl.Write(appendMessageOfID(nil, typeFork, id))
+		for _, f := range []*os.File{call, stdin, req.Stdout, req.Stderr} {
+			if err == nil {
+				err = sendFile(s.ctl, f)
+			}
+		}
 		return err
-	}
-	for _, f := range []*os.File{call, stdin, req.Stdout, req.Stderr} {
-		if err = sendFile(s.ctl, f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// boundWrite ends a write on ctl when ctx is done: a server that was stopped may
-// have left its socket full. The function it returns must be called afterwards.
-func (s *native) boundWrite(ctx context.Context) (stop func()) {
-	fired := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() {
-		_ = s.ctl.SetWriteDeadline(time.Now())
-		close(fired)
 	})
-	return func() {
-		if !cancel() {
-			<-fired
-			_ = s.ctl.SetWriteDeadline(time.Time{})
-		}
-	}
 }
 
 // reap has the server wait for an executor that has ended, or is about to.
 func (s *native) reap(id uint32) {
+	// A server that cannot be told is gone, and attend tells who waits.
+	_ = s.tell(func() error {
+		_, err := s.ctl.Write(appendMessageOfID(nil, typeReap, id))
+		return err
+	})
+}
+
+// ctlPatience is how long a server may leave ctl full. It holds hundreds of
+// messages, so only one that was stopped does that.
+const ctlPatience = 10 * time.Second
+
+// tell writes to ctl. That is not bound to a request: half a message would make
+// nonsense of all that follows, so a server that does not take a whole one is killed.
+func (s *native) tell(write func() error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	// A server that cannot be told is gone, and attend tells who waits.
-	_, _ = s.ctl.Write(appendMessageOfID(nil, typeReap, id))
+	_ = s.ctl.SetWriteDeadline(time.Now().Add(ctlPatience))
+	err := write()
+	if err != nil {
+		s.Kill()
+	}
+	return err
 }

@@ -60,7 +60,7 @@ sub prefork_initialisation_complete {
     return unless $handover;
     my ($given, $child) = ($handover, $?);
     local ($@, $!, $_);    # not $?: it would hide the status of a hook that dies or exits
-    if (Proc::Prefork::Interp::Syscall::prepare($transport) eq 'none') {
+    if (Proc::Prefork::Interp::Syscall::prepare($transport, 1) eq 'none') {
         die "Proc::Prefork::Interp: there is no way to receive descriptors on this machine;"
             . " install IO::FDPass (Debian: libio-fdpass-perl)\n";
     }

@@ -40,18 +40,22 @@ my %number;       # name => number, empty if the machine is not in the table
 my @kept;         # handles that must stay open
 my $transport;    # how descriptors are received: syscall, fdpass or none
 
-# prepare() finds out which system calls can be made. Returns the way in which
-# descriptors are received: "syscall", "fdpass", or "none".
+# prepare($wanted, $explicit) finds out which system calls can be made. Returns the way in which
+# descriptors are received: "syscall", "fdpass", or "none". $wanted is a test's.
 #
-# IO::FDPass comes second, although it is the tidier way: it brings XSLoader and a
-# shared object into a script's process that would have neither.
+# IO::FDPass is used where it is present, if the script has asked for this library or for that one.
+# A script that knows nothing gets the system call: IO::FDPass brings XSLoader and a shared object
+# into a process that would have neither.
 sub prepare {
-    my ($wanted) = @_;
+    my ($wanted, $explicit) = @_;
     return $transport if defined $transport;
     my $numbers = $NUMBERS{ _machine() };
     undef $numbers if defined $wanted && $wanted ne 'syscall';
     @number{@CALLS} = @$numbers if $numbers;
-    return $transport = 'syscall' if $numbers;
+    if ($numbers) {
+        my $present = !defined $wanted && ($INC{'IO/FDPass.pm'} || $explicit && _load('IO/FDPass.pm'));
+        return $transport = $present ? 'fdpass' : 'syscall';
+    }
     return $transport = 'none' if defined $wanted && $wanted eq 'none';
     return $transport = _load('IO/FDPass.pm') && _load('POSIX.pm') ? 'fdpass' : 'none';
 }
