@@ -39,6 +39,7 @@ func TestPrograms(t *testing.T) {
 			if !measure || t.Failed() {
 				return
 			}
+			t.Logf("warm-up has loaded %s", strings.Join(setUp.Loaded, " "))
 			cold, warm := medians(s, p.requests[0])
 			fmt.Fprintf(w, "%s\t%.1f\t%.1f\t%.1f\t%d\t%d\t\n", p.name, milliseconds(cold), milliseconds(warm),
 				float64(cold)/float64(warm), len(setUp.Loaded), len(end.Loaded))
