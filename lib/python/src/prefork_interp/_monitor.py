@@ -23,7 +23,10 @@ from ._forkpoint import ForkPoint, empty_standard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import NoReturn, Optional
+
+# Milliseconds after which the first SIGINT is taken for lost.
+_PATIENCE = 2000
 
 
 class Monitor:
@@ -89,9 +92,9 @@ class Monitor:
         """Wait for the executor, interrupt it if the launcher goes, and send its status."""
         # Setup's own stderr must not stay open for the time of the first call.
         empty_standard((0, 1, 2))
-        if self._launcher_goes_first(pid):
-            _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
-            os.killpg(0, _signal.SIGINT)
+        process = self._launcher_goes_first(pid)
+        if process is not None:
+            self._interrupt(process)
         _pid, status = os.waitpid(pid, 0)
         try:
             _wire.send_bytes(self._call, status.to_bytes(4, "big"))
@@ -99,15 +102,27 @@ class Monitor:
             pass  # nobody is there to hear it
         os._exit(0)
 
-    def _launcher_goes_first(self, pid: int) -> bool:
-        """Wait for the end of the process or of the call; report whether it was the call's."""
+    def _interrupt(self, process: int) -> None:
+        """Send SIGINT to the group, and once more if the process does not end by that.
+
+        Python remembers a signal that arrives just before it blocks, and acts on it
+        when it wakes: the second one is what wakes it.
+        """
+        _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+        os.killpg(0, _signal.SIGINT)
+        poll = select.poll()
+        poll.register(process, select.POLLIN)
+        if not poll.poll(_PATIENCE):
+            os.killpg(0, _signal.SIGINT)
+
+    def _launcher_goes_first(self, pid: int) -> "Optional[int]":
+        """Wait for the end of the process or of the call; if it was the call's, return a pidfd."""
         try:
             process = os.pidfd_open(pid)
         except (AttributeError, OSError):
-            return False  # an old kernel or libc: only waiting is left
+            return None  # an old kernel or libc: only waiting is left
         poll = select.poll()
         poll.register(process, select.POLLIN)
         poll.register(self._call.fileno(), select.POLLIN)
         ready = [descriptor for descriptor, _event in poll.poll()]
-        os.close(process)
-        return process not in ready
+        return process if process not in ready else None
