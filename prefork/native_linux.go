@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 )
 
 // A native is the warm process of a script whose library speaks the native
@@ -259,47 +257,4 @@ func (s *native) leave() {
 	if s.room != nil {
 		<-s.room
 	}
-}
-
-// sendFork sends the message and the four descriptors that belong to it.
-func (s *native) sendFork(id uint32, call *os.File, req Request) error {
-	stdin, err := orNull(req.Stdin)
-	if err != nil {
-		return err
-	}
-	return s.tell(func() error {
-		_, err := s.ctl.Write(appendMessageOfID(nil, typeFork, id))
-		for _, f := range []*os.File{call, stdin, req.Stdout, req.Stderr} {
-			if err == nil {
-				err = sendFile(s.ctl, f)
-			}
-		}
-		return err
-	})
-}
-
-// reap has the server wait for an executor that has ended, or is about to.
-func (s *native) reap(id uint32) {
-	// A server that cannot be told is gone, and attend tells who waits.
-	_ = s.tell(func() error {
-		_, err := s.ctl.Write(appendMessageOfID(nil, typeReap, id))
-		return err
-	})
-}
-
-// ctlPatience is how long a server may leave ctl full. It holds hundreds of
-// messages, so only one that was stopped does that.
-const ctlPatience = 10 * time.Second
-
-// tell writes to ctl. That is not bound to a request: half a message would make
-// nonsense of all that follows, so a server that does not take a whole one is killed.
-func (s *native) tell(write func() error) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	_ = s.ctl.SetWriteDeadline(time.Now().Add(ctlPatience))
-	err := write()
-	if err != nil {
-		s.Kill()
-	}
-	return err
 }

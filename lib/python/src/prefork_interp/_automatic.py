@@ -16,8 +16,8 @@ import _ast
 import prefork_interp
 
 from ._imports import Failed, Walk
-from ._launch import read
 from ._native import Server
+from ._source import read
 from ._watch import Watch
 
 TYPE_CHECKING = False

@@ -12,6 +12,8 @@ import sys
 
 import prefork_interp
 
+from ._source import read
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, TracebackType
@@ -99,19 +101,6 @@ def _code(script: str) -> "CodeType":
         )
         raise SystemExit(2) from None
     return compile(source, script, "exec", dont_inherit=True)
-
-
-def read(script: str) -> bytes:
-    """Return the bytes of the script. OSError: it cannot be read."""
-    # Not open(): io would be asked for a buffer and a name that nobody needs.
-    file = os.open(script, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        pieces = []
-        while piece := os.read(file, 1 << 20):
-            pieces.append(piece)
-        return b"".join(pieces)
-    finally:
-        os.close(file)
 
 
 # ---- what is printed when an exception leaves the script ----
