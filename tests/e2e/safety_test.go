@@ -67,3 +67,13 @@ func TestForkSafetyIsChosen(t *testing.T) {
 		})
 	}
 }
+
+// The end of an executor must not end the connection that its server holds.
+func TestDatabaseHandleOfSetupIsInactiveInExecutors(t *testing.T) {
+	s := site.Serve(t, "prefork_cgi", map[string]string{
+		"app.pl": strings.Replace(database, `print "Content-Type: text/plain\n\nok"`, `print "Content-Type: text/plain\n\n$db->{AutoInactiveDestroy}"`, 1),
+	})
+	for range 2 {
+		s.Want(s.Get("/app.pl"), 200, "1")
+	}
+}
