@@ -24,6 +24,7 @@ type program struct {
 	config  string            // of prefork_cgi, beside the script; @SITE@ is the site's folder
 	files   map[string]string // in the site's folder; @SITE@ again
 	prepare func(testing.TB, *site.Site)
+	example string // a file among the packages' documentation that it is, or shows
 
 	// What differs from run to run, as regular expressions. Nothing else may.
 	masks    []string
@@ -67,6 +68,7 @@ prefork_cgi /program* {
 // serve starts a Caddy that serves the program both ways.
 func (p program) serve(tb testing.TB) *site.Site {
 	tb.Helper()
+	p.needExample(tb)
 	s := site.Prepare(tb, "", nil)
 	// The path of a packaged script is not the site's: its processes are known by a
 	// variable.
@@ -203,4 +205,21 @@ func run(tb testing.TB, s *site.Site, name string, args ...string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		tb.Fatalf("%s: %v: %s", name, err, out)
 	}
+}
+
+// needExample skips a program on a system that installs no documentation, as some
+// images do, if it is part of that.
+func (p program) needExample(tb testing.TB) {
+	tb.Helper()
+	if _, err := os.Stat(p.example); p.example == "" || err == nil {
+		return
+	}
+	configs, _ := filepath.Glob("/etc/dpkg/dpkg.cfg.d/*")
+	for _, config := range configs {
+		text, _ := os.ReadFile(config)
+		if strings.Contains(string(text), "path-exclude") && strings.Contains(string(text), "/usr/share/doc") {
+			tb.Skipf("%s has dpkg leave out %s", config, p.example)
+		}
+	}
+	tb.Fatalf("%s is missing: install package %s", p.example, p.pkg)
 }

@@ -12,16 +12,20 @@ func pythonPrograms() []program {
 	return []program{hgweb(), mfs(), chart(), simpleTAL()}
 }
 
+// hgwebExample is in package mercurial-common.
+const hgwebExample = "/usr/share/doc/mercurial-common/examples/hgweb.cgi"
+
 // hgweb is an example that is to be copied and told where the repository is. It
 // loads its modules when they are first used.
 func hgweb() program {
 	return program{
 		name: "hgweb", pkg: "mercurial", script: "hgweb.cgi",
-		files: map[string]string{"-repo/hello.txt": "hello\n"},
+		files:   map[string]string{"-repo/hello.txt": "hello\n"},
+		example: hgwebExample,
 		prepare: func(tb testing.TB, s *site.Site) {
 			tb.Helper()
-			example, err := os.ReadFile("/usr/share/doc/mercurial-common/examples/hgweb.cgi")
-			site.Must(tb, err) // package mercurial-common
+			example, err := os.ReadFile(hgwebExample)
+			site.Must(tb, err)
 			s.Write("hgweb.cgi", strings.Replace(string(example), "/path/to/repo/or/config", s.Path("repo"), 1))
 			run(tb, s, "hg", "init", "repo")
 			run(tb, s, "hg", "-R", "repo", "commit", "-A", "-q", "-u", "Ada <ada@example.org>", "-d", "2024-01-02 10:00 UTC", "-m", "The first commit")
@@ -71,8 +75,9 @@ func chart() program {
 func simpleTAL() program {
 	return program{
 		name: "simple-cgi.py", pkg: "python3-simpletal",
-		script: "/usr/share/doc/python3-simpletal/examples/cgi-example/simple-cgi.py",
-		config: "interpreter .py /usr/bin/python3",
+		script:  "/usr/share/doc/python3-simpletal/examples/cgi-example/simple-cgi.py",
+		example: "/usr/share/doc/python3-simpletal/examples/cgi-example/simple-cgi.py",
+		config:  "interpreter .py /usr/bin/python3",
 		requests: []request{
 			{url: "", want: "Enter data"},
 			{url: "?submit=1&username=Ada", want: "Missing fields"},

@@ -16,6 +16,7 @@ func dhelpFetcher() program {
 	const folder = "file=/usr/share/doc/awstats/html/"
 	return program{
 		name: "dhelp_fetcher", pkg: "dhelp", script: "/usr/lib/cgi-bin/dhelp_fetcher",
+		example: "/usr/share/doc/awstats/html/index.html",
 		requests: []request{
 			{url: "?" + folder + "awstats_changelog.txt.gz", want: "AWStats"},
 			{url: "?" + folder + "index.html", status: 302},
