@@ -40,10 +40,9 @@ import (
 // cannot belong to one.
 var registry = pool.NewRegistry(prefork.NewSystem(libraries))
 
-// libraries returns the folder of the script libraries, which it unpacks at its
-// first call: among Caddy's data, or where that cannot be written, among
-// temporary files.
-var libraries = sync.OnceValues(func() (string, error) {
+// libraries unpacks the script libraries and returns their folder: among Caddy's
+// data, or where that cannot be written, among temporary files.
+func libraries() (string, error) {
 	folder, err := lib.Unpack(filepath.Join(caddy.AppDataDir(), "prefork_cgi"))
 	if err == nil {
 		return folder, nil
@@ -57,7 +56,7 @@ var libraries = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	return lib.Unpack(temporary)
-})
+}
 
 // exitLimit is how long processes may take to end when Caddy exits, before they
 // are killed. Caddy's own systemd unit allows 5 seconds for everything.

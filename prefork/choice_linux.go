@@ -29,7 +29,7 @@ func (s *System) choose(cmd Command) (choice, error) {
 		return choice{Explicit, "it calls " + forkPointName + ", of a library that is installed", cmd}, nil
 	case explicit:
 		with, err = s.withLibrary(cmd, Explicit)
-		if noLibrary := reason(""); errors.As(err, &noLibrary) {
+		if noLibrary, ok := errors.AsType[reason](err); ok {
 			return choice{Explicit, fmt.Sprintf("it calls %s, of a library of its own: %v", forkPointName, noLibrary), cmd}, nil
 		}
 		return choice{Explicit, "it calls " + forkPointName, with}, err
@@ -37,8 +37,8 @@ func (s *System) choose(cmd Command) (choice, error) {
 		return choice{Cold, "it does not call " + forkPointName + ", and the configuration says warm explicit", cmd}, nil
 	}
 	with, err = s.withLibrary(cmd, Automatic)
-	if noLibrary := reason(""); errors.As(err, &noLibrary) {
-		return choice{Cold, noLibrary.Error(), cmd}, nil
+	if noLibrary, ok := errors.AsType[reason](err); ok {
+		return choice{Cold, string(noLibrary), cmd}, nil
 	}
 	return choice{Automatic, "it does not call " + forkPointName + ", and its language has a library", with}, err
 }
@@ -48,10 +48,7 @@ func (s *System) choose(cmd Command) (choice, error) {
 func (s *System) withLibrary(cmd Command, mode Mode) (Command, error) {
 	l, words, err := cmd.language()
 	if err != nil {
-		if noLibrary := reason(""); errors.As(err, &noLibrary) {
-			return cmd, err
-		}
-		return cmd, &StartError{Script: cmd.Script, Err: err}
+		return cmd, err
 	}
 	if s.library == nil {
 		return cmd, reason("this launcher has no libraries")

@@ -8,14 +8,10 @@ import (
 // What a native server is told.
 
 // sendFork sends the message and the four descriptors that belong to it.
-func (s *native) sendFork(id uint32, call *os.File, req Request) error {
-	stdin, err := orNull(req.Stdin)
-	if err != nil {
-		return err
-	}
+func (s *native) sendFork(id uint32, files ...*os.File) error {
 	return s.tell(func() error {
 		_, err := s.ctl.Write(appendMessageOfID(nil, typeFork, id))
-		for _, f := range []*os.File{call, stdin, req.Stdout, req.Stderr} {
+		for _, f := range files {
 			if err == nil {
 				err = sendFile(s.ctl, f)
 			}

@@ -84,7 +84,7 @@ func (c Command) interpreter() ([]string, error) {
 	case errors.Is(err, os.ErrPermission):
 		return nil, reason("it cannot be read")
 	case err != nil:
-		return nil, err
+		return nil, &StartError{Script: c.Script, Err: err}
 	case s.Program == "":
 		return nil, reason("it has no #! line")
 	case strings.HasSuffix(s.Program+s.Arg, "\r"):

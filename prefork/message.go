@@ -1,7 +1,6 @@
 package prefork
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -49,20 +48,13 @@ func readHead(r io.Reader) (kind string, length uint32, err error) {
 	return string(head[:4]), binary.BigEndian.Uint32(head[4:]), nil
 }
 
-// readPayload reads what follows a head. It grows as bytes arrive: a length
-// alone allocates nothing.
+// readPayload reads what follows a head, which promises it.
 func readPayload(r io.Reader, length uint32) ([]byte, error) {
-	if length > messageLimit {
-		return nil, fmt.Errorf("message announces %d bytes, limit %d", length, messageLimit)
+	payload, err := readBounded(r, length)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
 	}
-	var payload bytes.Buffer
-	if _, err := io.CopyN(&payload, r, int64(length)); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, err
-	}
-	return payload.Bytes(), nil
+	return payload, err
 }
 
 // parseStrings splits strings that end in NUL.

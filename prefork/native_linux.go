@@ -209,24 +209,27 @@ func (s *native) Call(ctx context.Context, req Request) (Call, error) {
 
 // fork has the server fork an executor, and waits for its greeting.
 func (s *native) fork(ctx context.Context, req Request) (*nativeCall, error) {
+	stdin, err := orNull(req.Stdin)
+	if err != nil {
+		s.leave()
+		return nil, err
+	}
 	ours, theirs, err := callSocket()
 	if err != nil {
 		s.leave()
 		return nil, err
 	}
+	defer theirs.Close()
 	c, err := s.register()
 	if err != nil {
 		_ = ours.Close()
-		_ = theirs.Close()
 		s.leave()
 		return nil, err
 	}
-	err = s.sendFork(c.id, theirs, req)
-	_ = theirs.Close()
+	err = s.sendFork(c.id, theirs, stdin, req.Stdout, req.Stderr)
+	_ = theirs.Close() // or the executor's end would not be seen
 	if err == nil {
 		c.greeted, err = greet(ctx, ours)
-	} else {
-		s.Kill() // nobody else would tell this call that it is over
 	}
 	if err != nil {
 		_ = ours.Close()

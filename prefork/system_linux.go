@@ -17,10 +17,16 @@ type System struct {
 // NewSystem returns a launcher. It holds nothing while it has launched nothing.
 //
 // library returns the folder of the script libraries, as lib.Folder does; it is
-// called when the first script that needs one is launched. Nil: there are none,
+// called when a script that needs one is launched, until it has succeeded. Nil: there are none,
 // and only what calls a library by itself can be warm.
 func NewSystem(library func() (folder string, err error)) *System {
-	return &System{guard: guard{sessions: map[int]int{}}, library: library}
+	s := &System{guard: guard{sessions: map[int]int{}}}
+	if library != nil {
+		var folder string
+		find := untilDone(func() (err error) { folder, err = library(); return err })
+		s.library = func() (string, error) { err := find(); return folder, err }
+	}
+	return s
 }
 
 // Check reports whether this system has what System needs; if not, the error

@@ -79,22 +79,28 @@ func appendMessage(b []byte, env, args []string) ([]byte, error) {
 	return b, nil
 }
 
+// readBounded reads n bytes. It grows as bytes arrive: a length alone allocates
+// nothing.
+func readBounded(r io.Reader, n uint32) ([]byte, error) {
+	if n > messageLimit {
+		return nil, fmt.Errorf("message has %d bytes, limit %d", n, messageLimit)
+	}
+	var body bytes.Buffer
+	_, err := io.CopyN(&body, r, int64(n))
+	return body.Bytes(), err
+}
+
 // readMessage is the monitor's side of appendMessage.
 func readMessage(r io.Reader) (env, args []string, err error) {
 	var head [4]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+	if _, err = io.ReadFull(r, head[:]); err != nil {
 		return nil, nil, err
 	}
-	n := binary.BigEndian.Uint32(head[:])
-	if n > messageLimit {
-		return nil, nil, fmt.Errorf("message has %d bytes, limit %d", n, messageLimit)
-	}
-	// Grows as bytes arrive: a length alone allocates nothing.
-	var body bytes.Buffer
-	if _, err := io.CopyN(&body, r, int64(n)); err != nil {
+	body, err := readBounded(r, binary.BigEndian.Uint32(head[:]))
+	if err != nil {
 		return nil, nil, err
 	}
-	text, ok := strings.CutSuffix(body.String(), "\x00")
+	text, ok := strings.CutSuffix(string(body), "\x00")
 	if !ok {
 		return nil, nil, errors.New("message does not end in NUL")
 	}

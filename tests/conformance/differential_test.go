@@ -5,7 +5,6 @@ package conformance
 import (
 	"bytes"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -169,45 +168,16 @@ func byUs(t *testing.T, c scenario, script string) []outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outcomes := []outcome{callOnce(t, p, c), callOnce(t, p, c)}
-	p.Stop()
-	<-p.Exited()
+	us := &ours{p}
+	call := func() outcome {
+		return us.begin(t, callSpec{env: c.env, args: c.args, stdin: strings.NewReader(c.stdin)}).finish()
+	}
+	outcomes := []outcome{call(), call()}
+	us.stop(t)
 	mu.Lock()
 	defer mu.Unlock()
 	outcomes[0].stderr = setup + outcomes[0].stderr
 	return outcomes
-}
-
-func callOnce(t *testing.T, p prefork.Process, c scenario) outcome {
-	t.Helper()
-	stdin, theirStdin, err := prefork.NewInputPipe()
-	check(t, err)
-	stdout, theirStdout, err := prefork.NewPipe()
-	check(t, err)
-	stderr, theirStderr, err := prefork.NewPipe()
-	check(t, err)
-	running, err := p.Call(t.Context(), prefork.Request{
-		Stdin: theirStdin, Stdout: theirStdout, Stderr: theirStderr, Env: c.env, Args: c.args,
-	})
-	check(t, err)
-	for _, f := range []*os.File{theirStdin, theirStdout, theirStderr} {
-		f.Close()
-	}
-	var all sync.WaitGroup
-	all.Go(func() {
-		io.WriteString(stdin, c.stdin)
-		stdin.Close()
-	})
-	var errs []byte
-	all.Go(func() {
-		errs, _ = io.ReadAll(stderr)
-		stderr.Close()
-	})
-	out, _ := io.ReadAll(stdout)
-	stdout.Close()
-	status := running.Wait()
-	all.Wait()
-	return outcome{string(out), string(errs), status.String()}
 }
 
 func check(tb testing.TB, err error) {

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/prefork-cgi/prefork-cgi/lib"
@@ -217,11 +216,7 @@ func (c *command) begin(tb testing.TB, call callSpec) *running {
 		if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
 			tb.Error(err)
 		}
-		wait := cmd.ProcessState.Sys().(syscall.WaitStatus)
-		if wait.Signaled() {
-			return prefork.Status{Known: true, Signal: int(wait.Signal())}.String()
-		}
-		return prefork.Status{Known: true, Code: wait.ExitStatus()}.String()
+		return statusOf(cmd.ProcessState).String()
 	}
 	r.eof = func() { r.out.eof(); r.errs.eof() }
 	return r

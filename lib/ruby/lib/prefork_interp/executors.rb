@@ -33,8 +33,8 @@ module PreforkInterp
     def finish
       waiters = @pids.values.to_h { |pid| [pid, Process.detach(pid)] }
       @pids.each_value { |pid| signal('TERM', pid) }
-      deadline = now + GRACE
-      waiters.each_value { |waiter| waiter.join([deadline - now, 0].max) }
+      deadline = System.now + GRACE
+      waiters.each_value { |waiter| waiter.join([deadline - System.now, 0].max) }
       waiters.each { |pid, waiter| signal('KILL', pid) if waiter.alive? }
     end
 
@@ -44,10 +44,6 @@ module PreforkInterp
       Process.kill(name, -pid)
     rescue SystemCallError
       nil
-    end
-
-    def now
-      Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

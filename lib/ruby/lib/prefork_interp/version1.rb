@@ -57,7 +57,7 @@ module PreforkInterp
 
     # Returns in executors only.
     def wait_for_calls
-      @last_call = now
+      @last_call = System.now
       loop do
         ready = wait
         reap
@@ -81,7 +81,7 @@ module PreforkInterp
 
     # Until the server has been idle for too long: seconds, or +nil+ for ever.
     def time_left
-      @idle_timeout && [@last_call + @idle_timeout - now, 0].max
+      @idle_timeout && [@last_call + @idle_timeout - System.now, 0].max
     end
 
     def full?
@@ -109,7 +109,7 @@ module PreforkInterp
     # The connection that waits is reset when the server ends, and the launcher makes a new server.
     # Returns what start_monitor does.
     def accept
-      @last_call = now
+      @last_call = System.now
       finish if out_of_date?
       call = @listen.accept_nonblock(exception: false)
       return if call == :wait_readable
@@ -145,10 +145,6 @@ module PreforkInterp
     def finish(reason = nil)
       @log.error(reason) if reason
       exit!(0)
-    end
-
-    def now
-      Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end
