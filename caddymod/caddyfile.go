@@ -95,7 +95,10 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    preload <module>...
 //	    library bundled|installed
 //	    fork_safety warn|cold|refuse
+//	    reuse on|off
 //	    max_concurrent <number>|off
+//	    parked <min> <max> [v1] | off
+//	    max_requests <number> [<age>|off [<growth>|off]]
 //	    queue <size>|off [<wait>|off]
 //	    start_timeout <duration>|off
 //	    timeout <duration>|off

@@ -65,6 +65,15 @@ func parseCount(word string) (int, error) {
 	return n, nil
 }
 
+// parseNumber reads a number that is neither too small nor off.
+func parseNumber(word string, least int) (int, error) {
+	n, err := strconv.ParseInt(word, 10, 32)
+	if err != nil || n < int64(least) {
+		return 0, badValue{word, "a number from " + strconv.Itoa(least) + " on"}
+	}
+	return int(n), nil
+}
+
 // parseQueueSize is parseCount where there may be none; a zero in the
 // configuration is the default.
 func parseQueueSize(word string) (int, error) {

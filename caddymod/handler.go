@@ -227,6 +227,9 @@ func (h *Handler) check() error {
 			return fmt.Errorf("interpreter for %s names no program", extension)
 		}
 	}
+	if h.Reuse == on && h.MaxRequests <= 1 {
+		return errors.New("reuse needs max_requests: without it every request has a process of its own")
+	}
 	return errors.Join(h.checkWatch(), h.checkNames(), h.Warming.check())
 }
 

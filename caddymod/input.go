@@ -1,6 +1,7 @@
 package caddymod
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prefork-cgi/prefork-cgi/cgi"
+	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
 
 // What is read of a body that the script does not want. A connection that is
@@ -19,45 +21,85 @@ const (
 	lingerLimit = 64 << 20
 )
 
+// body returns the request's body. What of it is read ahead must come within the time
+// limit: nothing else watches it yet.
+func (x *exchange) body() (*cgi.Body, error) {
+	if x.Timeout > 0 && x.r.ContentLength != 0 {
+		stalled := time.AfterFunc(time.Duration(x.Timeout), func() {
+			_ = http.NewResponseController(x.w).SetReadDeadline(time.Unix(1, 0))
+		})
+		defer stalled.Stop()
+	}
+	return cgi.NewBody(x.r, x.spoolLimit())
+}
+
 // An input feeds a request body to a script.
 type input struct {
 	x    *exchange
-	pipe *os.File
-	done chan struct{} // closed when the body is not read any more; nil without one
+	pipe *os.File      // our end; nil when nothing is to be written
+	rest io.Reader     // what is to be written
+	done chan struct{} // closed when the body is not read any more; nil without a goroutine
 
 	closing atomic.Bool // the exchange is over, and the end of the body no error
 	waiting atomic.Bool // for the client to send more
 }
 
-// feed starts to copy the body into pipe, which it takes over; nil where there
-// is nothing to copy.
-func feed(x *exchange, body *cgi.Body, pipe *os.File) *input {
-	in := &input{x: x, pipe: pipe}
-	if pipe == nil {
-		return in
+// newInput returns what feeds a body, and the script's end; that is nil for
+// /dev/null, and the body's if it was spooled. What fits into a pipe is in it then.
+func newInput(x *exchange, body *cgi.Body) (in *input, theirs *os.File, err error) {
+	in = &input{x: x, rest: body.Reader}
+	if body.Ahead == nil && body.Reader == nil {
+		return in, body.File, nil
 	}
-	if x.r.ProtoMajor == 1 {
+	if in.pipe, theirs, err = prefork.NewInputPipe(); err != nil {
+		return nil, nil, err
+	}
+	if body.Ahead == nil {
+		return in, theirs, nil
+	}
+	// A pipe is large enough, unless this user has too many of them.
+	if n := prefork.WriteReady(in.pipe, body.Ahead); n < len(body.Ahead) {
+		in.rest = bytes.NewReader(body.Ahead[n:])
+	} else {
+		in.abandon()
+	}
+	return in, theirs, nil
+}
+
+// abandon closes what nobody will write to.
+func (in *input) abandon() {
+	if in.pipe != nil {
+		_ = in.pipe.Close()
+		in.pipe = nil
+	}
+}
+
+// feed starts to copy what is left of the body.
+func (in *input) feed() {
+	if in.pipe == nil {
+		return
+	}
+	if in.x.r.ProtoMajor == 1 {
 		// Else net/http would read the rest of the body by itself, before the
 		// first byte of the response, while we read it. Where it is not
 		// supported both directions are independent anyway.
-		_ = http.NewResponseController(x.w).EnableFullDuplex()
+		_ = http.NewResponseController(in.x.w).EnableFullDuplex()
 	}
 	in.done = make(chan struct{})
-	go in.run(body.Reader) // until the body is at its end, or close
-	return in
+	go in.run() // until the body is at its end, or close
 }
 
 // run copies. A script that does not want the body, or not all of it, closes its
 // end; that is no error. A body that cannot be read is.
-func (in *input) run(body io.Reader) {
+func (in *input) run() {
 	defer close(in.done)
-	source := &bodyReader{Reader: body, waiting: &in.waiting}
+	source := &bodyReader{Reader: in.rest, waiting: &in.waiting}
 	_, _ = io.Copy(progressWriter{in.pipe, in.x.output}, source)
 	_ = in.pipe.Close()
 	switch {
 	case source.err == nil:
 		// Not by source: the script waits for nothing of this.
-		_, _ = io.CopyN(io.Discard, body, lingerLimit)
+		_, _ = io.CopyN(io.Discard, in.rest, lingerLimit)
 	case !errors.Is(source.err, io.EOF) && !in.closing.Load():
 		_ = in.x.output.abort(source.err)
 	}

@@ -20,6 +20,29 @@ type Limits struct {
 	// the queue. Default: `4`.
 	MaxConcurrent int `json:"max_concurrent,omitempty"`
 
+	// How many executors of a script wait for requests that have not come yet, while
+	// the script is in use: at least `parked_min`, and as many as the requests of the
+	// last seconds have needed, up to `parked_max`. A negative maximum means none.
+	// Defaults: `0` and `max_concurrent`.
+	ParkedMin int `json:"parked_min,omitempty"`
+	ParkedMax int `json:"parked_max,omitempty"`
+
+	// Whether executors of scripts with Debian's library may wait too. It looks for
+	// changed modules when it makes one, so a change that comes later and that is
+	// neither the script's nor watched is missed. Default: `false`.
+	ParkV1 bool `json:"park_v1,omitempty"`
+
+	// How many requests an executor serves, one after the other: more than one if the
+	// script asks the library for the next one, or if `reuse` is on.
+	// Default: `1`, a process of its own for each request.
+	MaxRequests int `json:"max_requests,omitempty"`
+
+	// How old an executor may become that serves more than one. Default: `1h`.
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+
+	// How many bytes it may grow after its first request. Default: `67108864` (64 MiB).
+	MaxGrowth int64 `json:"max_growth,omitempty"`
+
 	// How many requests may wait for a free executor. A further one is answered
 	// with 503 at once; so is every one if this is negative. Default: `64`.
 	QueueSize int `json:"queue_size,omitempty"`
@@ -65,6 +88,12 @@ const (
 func (l Limits) or(defaults Limits) Limits {
 	return Limits{
 		MaxConcurrent: cmp.Or(l.MaxConcurrent, defaults.MaxConcurrent),
+		ParkedMin:     cmp.Or(l.ParkedMin, defaults.ParkedMin),
+		ParkedMax:     cmp.Or(l.ParkedMax, defaults.ParkedMax),
+		ParkV1:        cmp.Or(l.ParkV1, defaults.ParkV1),
+		MaxRequests:   cmp.Or(l.MaxRequests, defaults.MaxRequests),
+		MaxAge:        cmp.Or(l.MaxAge, defaults.MaxAge),
+		MaxGrowth:     cmp.Or(l.MaxGrowth, defaults.MaxGrowth),
 		QueueSize:     cmp.Or(l.QueueSize, defaults.QueueSize),
 		QueueWait:     cmp.Or(l.QueueWait, defaults.QueueWait),
 		StartTimeout:  cmp.Or(l.StartTimeout, defaults.StartTimeout),
@@ -83,6 +112,12 @@ var builtin = Limits{Timeout: caddy.Duration(defaultTimeout), SpoolLimit: defaul
 func (l Limits) forPool() pool.Limits {
 	return pool.Limits{
 		MaxConcurrent: l.MaxConcurrent,
+		ParkedMin:     l.ParkedMin,
+		ParkedMax:     l.ParkedMax,
+		ParkV1:        l.ParkV1,
+		MaxRequests:   l.MaxRequests,
+		MaxAge:        time.Duration(l.MaxAge),
+		MaxGrowth:     l.MaxGrowth,
 		QueueSize:     l.QueueSize,
 		QueueWait:     time.Duration(l.QueueWait),
 		StartTimeout:  time.Duration(l.StartTimeout),
@@ -97,6 +132,12 @@ func (l Limits) validate() error {
 	if l.GracePeriod < 0 {
 		return errors.New("grace_period cannot be off: what does not end must be killed at some time")
 	}
+	if l.MaxRequests < 0 {
+		return errors.New("max_requests cannot be off: a process that serves for ever keeps what every request has left in it")
+	}
+	if l.ParkedMin < 0 || l.ParkedMax > 0 && l.ParkedMin > l.ParkedMax {
+		return fmt.Errorf("parked: from %d to %d is no range", l.ParkedMin, l.ParkedMax)
+	}
 	switch pool.Reload(l.Reload) {
 	case "", pool.Strict, pool.Stale, pool.Off:
 		return nil
@@ -105,13 +146,17 @@ func (l Limits) validate() error {
 }
 
 // limitNames are what Limits.unmarshal knows.
-const limitNames = "max_concurrent, queue, start_timeout, timeout, idle_timeout, grace_period, reload, spool_limit"
+const limitNames = "max_concurrent, parked, max_requests, queue, start_timeout, timeout, idle_timeout, grace_period, reload, spool_limit"
 
 // unmarshal reads a limit; known is false if the word is none.
 func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
 	switch d.Val() {
 	case "max_concurrent":
 		err = value(d, &l.MaxConcurrent, parseCount)
+	case "parked":
+		err = l.unmarshalParked(d)
+	case "max_requests":
+		err = l.unmarshalRequests(d)
 	case "queue":
 		err = l.unmarshalQueue(d)
 	case "start_timeout":
@@ -130,6 +175,54 @@ func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
 		return false, nil
 	}
 	return true, err
+}
+
+// unmarshalParked reads `parked <min> <max> [v1]` or `parked off`.
+func (l *Limits) unmarshalParked(d *caddyfile.Dispenser) (err error) {
+	words := d.RemainingArgs()
+	if l.ParkedMax != 0 {
+		return d.Err("parked is given twice")
+	}
+	if len(words) == 1 && words[0] == off {
+		l.ParkedMax = -1
+		return nil
+	}
+	if len(words) == 3 && words[2] == "v1" {
+		l.ParkV1 = true
+		words = words[:2]
+	}
+	if len(words) != 2 {
+		return d.Err("parked wants the least and the largest number, and v1 if executors of Debian's library may be parked; or off")
+	}
+	if l.ParkedMin, err = parseNumber(words[0], 0); err == nil {
+		l.ParkedMax, err = parseNumber(words[1], 1)
+	}
+	if err != nil {
+		return d.Errf("parked: %v", err)
+	}
+	return nil
+}
+
+// unmarshalRequests reads `max_requests <number> [<age> [<growth>]]`.
+func (l *Limits) unmarshalRequests(d *caddyfile.Dispenser) (err error) {
+	words := d.RemainingArgs()
+	if len(words) == 0 || len(words) > 3 {
+		return d.ArgErr()
+	}
+	if l.MaxRequests != 0 {
+		return d.Err("max_requests is given twice")
+	}
+	l.MaxRequests, err = parseNumber(words[0], 1)
+	if len(words) > 1 && err == nil {
+		l.MaxAge, err = parseDuration(words[1])
+	}
+	if len(words) > 2 && err == nil {
+		l.MaxGrowth, err = parseSize(words[2])
+	}
+	if err != nil {
+		return d.Errf("max_requests: %v", err)
+	}
+	return nil
 }
 
 func (l *Limits) unmarshalQueue(d *caddyfile.Dispenser) error {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -104,13 +105,12 @@ func levelOfEnd(e pool.Event) zapcore.Level {
 func (x *exchange) observeCall(stderr *os.File) {
 	x.repl.Map(x.placeholder)
 	go x.logStderr(stderr) // until nobody holds the other end
-	go func() {            // until the executor has been reaped, and the request is over
-		<-x.lease.Finished()
+	x.lease.AfterEnd(func() {
 		took := x.took()
 		x.output.wake()
 		<-x.over
 		x.logEnd(took)
-	}()
+	})
 }
 
 // identify learns the request's id, for log lines; the access log has it too then.
@@ -170,6 +170,12 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 // took returns how long the call has taken, or is taking.
 func (x *exchange) took() time.Duration { return time.Since(x.began) }
 
+// reports reports whether somebody will ask for the exit status: the access log.
+func (x *exchange) reports() bool {
+	server := x.server()
+	return server != nil && server.Logs != nil
+}
+
 // status returns how the executor has ended, if it has.
 func (x *exchange) status() (prefork.Status, bool) {
 	select {
@@ -180,6 +186,8 @@ func (x *exchange) status() (prefork.Status, bool) {
 	}
 }
 
+var lineBuffers = sync.Pool{New: func() any { return new([4096]byte) }}
+
 // logStderr logs what a script writes to its standard error, line by line. A
 // script that writes faster than lines can be logged waits; nothing is dropped
 // and nothing piles up.
@@ -188,7 +196,9 @@ func (x *exchange) logStderr(pipe *os.File) {
 	lines := prefork.LineWriter{Emit: func(line string) {
 		x.stderr.Warn("script stderr", append(x.logFields(), zap.String("line", line))...)
 	}}
-	_, _ = io.Copy(&lines, pipe)
+	buffer := lineBuffers.Get().(*[4096]byte)
+	defer lineBuffers.Put(buffer)
+	_, _ = io.CopyBuffer(&lines, struct{ io.Reader }{pipe}, buffer[:])
 	lines.Flush()
 }
 

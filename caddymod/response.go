@@ -145,8 +145,12 @@ func (x *exchange) write(p []byte) error {
 	return err
 }
 
-// complete learns how the executor ended, if it ends at all now.
+// complete learns how the executor ended, if it ends at all now. One that has closed its
+// output by itself has nothing more to say; then only the access log waits.
 func (x *exchange) complete() error {
+	if !x.reports() && x.lease.Answered() {
+		return nil
+	}
 	select {
 	case <-x.lease.Finished():
 	case <-time.After(endWait):

@@ -113,7 +113,7 @@ type exchange struct {
 // serve is the whole way. Until the header is sent, an error is an answer; then
 // it can only break the connection.
 func (x *exchange) serve() error {
-	body, err := cgi.NewBody(x.r, x.spoolLimit())
+	body, err := x.body()
 	if err != nil {
 		return x.fail(err)
 	}
@@ -151,24 +151,27 @@ func (x *exchange) serve() error {
 	return nil
 }
 
-// call starts the executor with pipes of its own.
+// call starts the executor.
 func (x *exchange) call(body *cgi.Body, req prefork.Request) (*input, error) {
-	pipes, err := newPipes(body)
+	in, theirs, err := newInput(x, body)
 	if err != nil {
 		x.lease.Release()
 		return nil, err
 	}
-	req.Stdin, req.Stdout, req.Stderr = pipes.stdin, pipes.theirStdout, pipes.theirStderr
+	req.Stdin = theirs
 	x.began = time.Now()
 	err = x.hand(req)
-	pipes.closeTheirs()
+	if theirs != nil && theirs != body.File {
+		_ = theirs.Close()
+	}
 	if err != nil {
-		pipes.closeOurs()
+		in.abandon()
 		return nil, err
 	}
-	x.output = newOutput(pipes.stdout, x.lease, x.began, time.Duration(x.Timeout))
-	x.observeCall(pipes.stderr)
-	return feed(x, body, pipes.ourStdin), nil
+	x.output = newOutput(x.lease.Stdout(), x.lease, x.began, time.Duration(x.Timeout))
+	x.observeCall(x.lease.Stderr())
+	in.feed()
+	return in, nil
 }
 
 // hand hands the request to the process. That may take long: a library has a

@@ -22,16 +22,22 @@ type Warming struct {
 	// module, or one that is `installed`. Default: `bundled`.
 	Library string `json:"library,omitempty"`
 
+	// Whether a script that knows nothing of the library may be run again in the same
+	// process, `on`, if `max_requests` allows it more than one request. What it does to
+	// its process is then put back as far as that can be done. Default: `off`.
+	Reuse string `json:"reuse,omitempty"`
+
 	// What happens when setup has left open what its executors would share, such
 	// as a connection to a database: `warn` of it, serve the script `cold`, or
 	// `refuse` to serve it. Default: `warn`.
 	ForkSafety string `json:"fork_safety,omitempty"`
 }
 
-// What the option library can be.
+// What the options library and reuse can be.
 const (
 	bundled   = "bundled"
 	installed = "installed"
+	on        = "on"
 )
 
 // check refuses words that mean nothing.
@@ -51,6 +57,11 @@ func (w Warming) check() error {
 	default:
 		return fmt.Errorf("library is %q; it can be bundled or installed", w.Library)
 	}
+	switch w.Reuse {
+	case "", on, off:
+	default:
+		return fmt.Errorf("reuse is %q; it can be on or off", w.Reuse)
+	}
 	switch prefork.ForkSafety(w.ForkSafety) {
 	case "", prefork.SafetyWarn, prefork.SafetyCold, prefork.SafetyRefuse:
 		return nil
@@ -59,7 +70,7 @@ func (w Warming) check() error {
 }
 
 // warmingNames are what Warming.unmarshal knows.
-const warmingNames = "warm, preload, library, fork_safety"
+const warmingNames = "warm, preload, library, fork_safety, reuse"
 
 // unmarshal reads one subdirective; known is false if the word is none of these.
 func (w *Warming) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
@@ -72,6 +83,8 @@ func (w *Warming) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
 		err = one(d, &w.Library)
 	case "fork_safety":
 		err = one(d, &w.ForkSafety)
+	case "reuse":
+		err = one(d, &w.Reuse)
 	default:
 		return false, nil
 	}
@@ -81,6 +94,7 @@ func (w *Warming) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
 // command adds to a command what is said here.
 func (w Warming) command(c prefork.Command) prefork.Command {
 	c.Warm, c.Preload = prefork.Warm(w.Warm), w.Preload
+	c.Reuse = w.Reuse == on
 	c.Installed, c.ForkSafety = w.Library == installed, prefork.ForkSafety(w.ForkSafety)
 	return c
 }

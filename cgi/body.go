@@ -33,7 +33,7 @@ func (c clientReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// memoryLimit is how much of a body without a length is kept in memory.
+// memoryLimit is how long a body is that is kept in memory: as much as a pipe holds.
 const memoryLimit = 64 << 10
 
 // A Body is a request body whose length is known before the script starts, as
@@ -41,24 +41,35 @@ const memoryLimit = 64 << 10
 type Body struct {
 	// Length in bytes; negative where the request has no body.
 	Length int64
-	// Reader is where to read it; nil when File is set or Length is not positive.
+	// Ahead is the whole of a short body, which has been read.
+	Ahead []byte
+	// Reader is where to read a long one that has a length.
 	Reader io.Reader
 	// File holds a spooled body, at its beginning, with no name in any folder.
 	File *os.File
 }
 
-// NewBody returns the body of a request. One without a length, as HTTP/1.1 sends
-// in chunks and HTTP/2 at will, is read to its end first: into memory if it is
-// short, else into a temporary file, up to limit bytes.
+// NewBody returns the body of a request. A short one is read first, so that a script
+// does not wait for its client. One without a length, as HTTP/1.1 sends in chunks and
+// HTTP/2 at will, is read to its end in any case: into memory if it is short, else into
+// a temporary file, up to limit bytes. Of Ahead, Reader and File at most one is set.
 //
 // Errors: [ErrBodyTooLarge], *[BodyError], or that of spooling. Reader returns a
 // *BodyError too.
 func NewBody(r *http.Request, limit int64) (*Body, error) {
-	if r.ContentLength >= 0 {
-		if r.ContentLength == 0 && r.Header.Get("Content-Length") == "" {
-			return &Body{Length: -1}, nil
+	switch {
+	case r.ContentLength == 0 && r.Header.Get("Content-Length") == "":
+		return &Body{Length: -1}, nil
+	case r.ContentLength == 0:
+		return &Body{}, nil
+	case r.ContentLength > memoryLimit:
+		return &Body{Length: r.ContentLength, Reader: io.LimitReader(clientReader{r.Body}, r.ContentLength)}, nil
+	case r.ContentLength > 0:
+		ahead := make([]byte, r.ContentLength)
+		if _, err := io.ReadFull(clientReader{r.Body}, ahead); err != nil {
+			return nil, tooShort(err)
 		}
-		return newBody(r.ContentLength, io.LimitReader(clientReader{r.Body}, r.ContentLength)), nil
+		return &Body{Length: r.ContentLength, Ahead: ahead}, nil
 	}
 	limit = min(limit, math.MaxInt64-1)
 	body := io.LimitReader(clientReader{r.Body}, limit+1)
@@ -69,17 +80,17 @@ func NewBody(r *http.Request, limit int64) (*Body, error) {
 	case int64(len(start)) > limit:
 		return nil, ErrBodyTooLarge
 	case len(start) < memoryLimit:
-		return newBody(int64(len(start)), bytes.NewReader(start)), nil
+		return &Body{Length: int64(len(start)), Ahead: start}, nil
 	}
 	return spool(io.MultiReader(bytes.NewReader(start), body), limit)
 }
 
-// newBody returns a body that is read from reader.
-func newBody(length int64, reader io.Reader) *Body {
-	if length == 0 {
-		reader = nil
+// tooShort returns err, or what it means that a body ends before its length.
+func tooShort(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return &BodyError{io.ErrUnexpectedEOF}
 	}
-	return &Body{Length: length, Reader: reader}
+	return err
 }
 
 // spool writes a body to a file without a name.

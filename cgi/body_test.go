@@ -28,7 +28,7 @@ func text(t *testing.T, b *Body) string {
 	case b.File != nil:
 		r = b.File
 	case r == nil:
-		return ""
+		return string(b.Ahead)
 	}
 	content, err := io.ReadAll(r)
 	if err != nil {

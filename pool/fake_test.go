@@ -19,6 +19,7 @@ type fake struct {
 	hold     chan struct{}        // if not nil, launches wait until it is closed
 	running  int                  // executors
 	most     int                  // as many ran at once
+	parked   int                  // executors that wait for a request
 	loads    []string             // what each setup says that it has loaded
 	onLaunch func(n int) []string // the same, for one that differs
 }
@@ -75,7 +76,9 @@ type fakeProcess struct {
 	vanishing bool // dies when it is called
 }
 
-func (p *fakeProcess) Info() prefork.Info      { return prefork.Info{Mode: prefork.Explicit, PID: p.pid} }
+func (p *fakeProcess) Info() prefork.Info {
+	return prefork.Info{Mode: prefork.Explicit, PID: p.pid, Parks: true}
+}
 func (p *fakeProcess) Exited() <-chan struct{} { return p.exited }
 func (p *fakeProcess) Kill()                   { p.once.Do(func() { close(p.exited) }) }
 func (p *fakeProcess) Stop() {
@@ -84,7 +87,28 @@ func (p *fakeProcess) Stop() {
 	}
 }
 
-func (p *fakeProcess) Call(context.Context, prefork.Request) (prefork.Call, error) {
+func (p *fakeProcess) Park(_ context.Context, requests int) (prefork.Executor, error) {
+	select {
+	case <-p.exited:
+		return nil, fmt.Errorf("fake: %w", prefork.ErrGone)
+	default:
+	}
+	p.fake.set(func() { p.fake.parked++ })
+	return &fakeExecutor{process: p, left: requests}, nil
+}
+
+type fakeExecutor struct {
+	process *fakeProcess
+	left    int // requests
+	memory  int64
+}
+
+func (e *fakeExecutor) Memory() int64 { return e.memory }
+func (e *fakeExecutor) Dismiss()      { e.process.fake.set(func() { e.process.fake.parked-- }) }
+
+func (e *fakeExecutor) Start(context.Context, prefork.Request) (prefork.Call, error) {
+	p := e.process
+	p.fake.set(func() { p.fake.parked-- })
 	if p.vanishing {
 		defer p.Kill() // after the pool has heard of it from the request
 		return nil, prefork.ErrGone
@@ -98,13 +122,16 @@ func (p *fakeProcess) Call(context.Context, prefork.Request) (prefork.Call, erro
 		p.fake.running++
 		p.fake.most = max(p.fake.most, p.fake.running)
 	})
-	return &fakeCall{process: p, end: make(chan prefork.Status, 1)}, nil
+	e.left--
+	return &fakeCall{process: p, executor: e, end: make(chan prefork.Status, 1)}, nil
 }
 
 type fakeCall struct {
-	process *fakeProcess
-	end     chan prefork.Status
-	deaf    bool // Interrupt has no effect
+	prefork.Call // what it does not have is not used
+	process      *fakeProcess
+	executor     *fakeExecutor
+	end          chan prefork.Status
+	deaf         bool // Interrupt has no effect
 }
 
 func (c *fakeCall) PID() int { return c.process.pid + 1 }
@@ -121,10 +148,14 @@ func (c *fakeCall) finish(s prefork.Status) {
 	}
 }
 
-func (c *fakeCall) Wait() prefork.Status {
+func (c *fakeCall) Wait() (prefork.Status, prefork.Executor) {
 	s := <-c.end
 	c.process.fake.set(func() { c.process.fake.running-- })
-	return s
+	if c.executor.left == 0 || s.Signal != 0 {
+		return s, nil
+	}
+	c.process.fake.set(func() { c.process.fake.parked++ })
+	return s, c.executor
 }
 
 // exit ends the executor of a lease with a code.

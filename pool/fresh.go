@@ -147,6 +147,11 @@ func (p *Pool) mayServe(s *server, l *Lease) bool {
 	return p.limits.Reload != Strict || s.version >= l.version
 }
 
+// old reports whether s may serve nobody who comes now.
+func (p *Pool) old(s *server) bool {
+	return p.limits.Reload == Strict && s.version < p.version
+}
+
 // outdated reports whether the current server serves until one of the newest
 // version is ready.
 func (p *Pool) outdated() bool {

@@ -51,7 +51,7 @@ func (s Spec) Ident() Ident {
 		list(h, s.Command.Interpreter...)
 		list(h, s.Command.Args...)
 		list(h, s.Command.Dir)
-		list(h, string(s.Command.Warm), strconv.FormatBool(s.Command.Installed), string(s.Command.ForkSafety))
+		list(h, string(s.Command.Warm), strconv.FormatBool(s.Command.Installed), strconv.FormatBool(s.Command.Reuse), string(s.Command.ForkSafety))
 		list(h, s.Command.Preload...)
 		env := slices.Sorted(slices.Values(s.Command.Env))
 		list(h, env...)

@@ -3,16 +3,17 @@ package pool
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
 
-// maxHandovers is how many servers a request is offered to that end before they
-// have taken any. More than one means that a server ended in just that moment; a
-// server that always does is broken, not unlucky.
-const maxHandovers = 4
+// maxVain is how many servers a request is offered to that end before they have taken
+// any. More than one means that a server ended in just that moment; a server that
+// always does is broken, not unlucky.
+const maxVain = 4
 
 // A Lease is one request's right to make one call. The request owns it and must
 // call Call or Release, once. After a Call that succeeded it returns by itself
@@ -23,11 +24,13 @@ type Lease struct {
 	finished chan struct{} // closed when status is set
 	status   prefork.Status
 
-	// ---- owned by the pool's run; server, queued and grace may be read by the
-	// request between a grant and what it does next ----
+	// ---- owned by the pool's run, and by the request between a grant and what it
+	// does next ----
 	place   place
 	version int // of the sources; a strict pool lets no older server have it
 	server  *server
+	unused  *executor // nil when it has been asked to start
+	vain    int       // servers that have ended before they took it
 	arrived time.Time
 	queued  time.Duration
 	grace   time.Duration
@@ -36,6 +39,7 @@ type Lease struct {
 	call        prefork.Call
 	interrupted bool
 	ended       bool
+	afterEnd    func()
 	kill        *time.Timer
 }
 
@@ -67,25 +71,24 @@ func (l *Lease) Queued() time.Duration { return l.queued }
 // Info describes the process that serves the lease.
 func (l *Lease) Info() prefork.Info { return l.server.info }
 
-// Call hands the request to the process. ctx bounds that and nothing later.
-// When it fails the lease is over.
+// Call hands the request to the executor. ctx bounds that and nothing later. When it
+// fails the lease is over.
 func (l *Lease) Call(ctx context.Context, req prefork.Request) error {
-	for vain := 0; ; {
-		call, err := l.server.proc.Call(ctx, req)
+	for {
+		executor := l.unused
+		l.unused = nil
+		call, err := executor.Start(ctx, req)
 		if err == nil {
 			l.server.served.Store(true)
-			l.begin(call)
+			l.begin(call, executor)
 			return nil
 		}
-		if !l.server.served.Load() {
-			vain++
-		}
-		if !errors.Is(err, prefork.ErrGone) || vain == maxHandovers {
+		if !errors.Is(err, prefork.ErrGone) {
 			l.Release()
 			return err
 		}
-		// Nothing of the request has been used: it waits for the next server.
-		l.pool.send(func() { l.pool.lost(l) })
+		// Nothing of the request has been used: it waits for the next executor.
+		l.pool.send(func() { l.pool.again(l) })
 		if err := l.await(ctx); err != nil {
 			return err
 		}
@@ -93,7 +96,7 @@ func (l *Lease) Call(ctx context.Context, req prefork.Request) error {
 }
 
 // begin notes that the executor runs.
-func (l *Lease) begin(call prefork.Call) {
+func (l *Lease) begin(call prefork.Call, executor *executor) {
 	l.mu.Lock()
 	l.call = call
 	interrupted := l.interrupted
@@ -102,22 +105,56 @@ func (l *Lease) begin(call prefork.Call) {
 	if interrupted { // before there was anything to interrupt
 		l.Interrupt()
 	}
-	go l.finish() // until the executor is reaped
+	go l.finish(executor) // until the execution is over
 }
 
-// finish waits for the executor and returns the lease.
-func (l *Lease) finish() {
-	status := l.call.Wait()
+// finish waits for the end and returns the lease, and the executor if it can be used
+// again.
+func (l *Lease) finish(executor *executor) {
+	var status prefork.Status
+	status, executor.Executor = l.call.Wait()
 	l.mu.Lock()
-	l.ended = true
+	l.ended, l.status = true, status
 	if l.kill != nil {
 		l.kill.Stop()
 	}
+	afterEnd := l.afterEnd
 	l.mu.Unlock()
-	l.status = status
-	l.Release()
+	l.pool.send(func() {
+		l.pool.released(l)
+		l.pool.reuse(l.server, executor)
+	})
 	close(l.finished)
+	if afterEnd != nil {
+		afterEnd()
+	}
 }
+
+// AfterEnd has f called when the execution is over, by a goroutine of its own, or of
+// the lease's, which is not used any more. It is called once, after Call.
+func (l *Lease) AfterEnd(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.ended {
+		l.afterEnd = f
+		return
+	}
+	go func() { // until f has returned
+		<-l.finished
+		f()
+	}()
+}
+
+// Stdout and Stderr are our ends of the executor's streams. Who has made the call
+// closes them.
+func (l *Lease) Stdout() *os.File { return l.call.Stdout() }
+
+// Stderr is as Stdout.
+func (l *Lease) Stderr() *os.File { return l.call.Stderr() }
+
+// Answered reports, after end-of-file on Stdout, whether there is nothing more to be
+// learned; see [prefork.Call].
+func (l *Lease) Answered() bool { return l.call.Answered() }
 
 // PID returns the executor's process number as far as it is known; see
 // [prefork.Call].

@@ -24,6 +24,24 @@ type Limits struct {
 	// Default: 5s.
 	Grace time.Duration
 
+	// ParkedMin and ParkedMax bound how many executors wait for requests that have
+	// not come yet, while the pool is in use. Defaults: none, and MaxConcurrent.
+	ParkedMin, ParkedMax int
+
+	// ParkV1 parks executors of protocol v1 too. Its library looks for changed
+	// modules when it makes an executor, so those that change later are missed.
+	ParkV1 bool
+
+	// MaxRequests is how many requests an executor may have, one after the other, if
+	// the script's library can do that. Default: 1, a process of its own for each.
+	MaxRequests int
+
+	// MaxAge and MaxGrowth are when an executor that has had requests has no more of
+	// them: how old it is, and by how many bytes of memory it has grown since its
+	// first. Defaults: 1h, 64 MiB.
+	MaxAge    time.Duration
+	MaxGrowth int64
+
 	// Reload is what happens when a source file has changed. Default: strict.
 	Reload Reload
 }
@@ -55,6 +73,18 @@ func (l Limits) WithDefaults() Limits {
 	}
 	if l.QueueSize == 0 {
 		l.QueueSize = 64
+	}
+	switch {
+	case l.ParkedMax == 0:
+		l.ParkedMax = l.MaxConcurrent
+	case l.ParkedMax < 0:
+		l.ParkedMax = 0
+	}
+	l.ParkedMin = min(max(l.ParkedMin, 0), l.ParkedMax)
+	l.MaxRequests = max(l.MaxRequests, 1)
+	l.MaxAge = limit(l.MaxAge, time.Hour)
+	if l.MaxGrowth == 0 {
+		l.MaxGrowth = 64 << 20
 	}
 	l.QueueWait = limit(l.QueueWait, 10*time.Second)
 	l.StartTimeout = limit(l.StartTimeout, 30*time.Second)

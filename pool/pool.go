@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
 
 // A Pool is the server, executors and queue of one ident. The registry makes it
@@ -36,7 +38,8 @@ type Pool struct {
 	spawning      bool                 // one of them is in setup
 	slots         int                  // leases that are starved or granted
 	queue         queue                // leases without a slot
-	starved       queue                // leases with a slot that wait for a server
+	starved       queue                // leases with a slot that wait for an executor
+	target        int                  // how many executors should be parked
 	leases        map[*Lease]struct{}  // granted
 	idleAt        time.Time            // when to end; zero while something is to be done
 	resting       bool                 // that time has come
@@ -160,13 +163,14 @@ func (p *Pool) arrived(l *Lease) {
 // admit gives a lease a slot.
 func (p *Pool) admit(l *Lease) {
 	p.slots++
+	p.expectMore()
 	l.place, l.queued = starved, time.Since(l.arrived)
 	p.starved.push(l)
 }
 
-// grant gives a lease its server.
-func (p *Pool) grant(l *Lease, s *server) {
-	l.place, l.server = granted, s
+// grant gives a lease its executor.
+func (p *Pool) grant(l *Lease, s *server, e *executor) {
+	l.place, l.server, l.unused = granted, s, e
 	p.leases[l] = struct{}{}
 	s.leases++
 	l.granted <- nil
@@ -187,6 +191,9 @@ func (p *Pool) released(l *Lease) {
 		p.starved.remove(l)
 		p.slots--
 	case granted:
+		if l.unused != nil {
+			l.unused.Dismiss()
+		}
 		p.unbind(l)
 		p.slots--
 	case returned:
@@ -201,24 +208,36 @@ func (p *Pool) unbind(l *Lease) {
 	l.server.leases--
 }
 
-// lost has a lease whose server went away before the call wait for the next one,
-// before those that came later. It keeps its slot.
-func (p *Pool) lost(l *Lease) {
+// again has a lease whose executor was gone before it had the request wait for the
+// next one, before those that came later. It keeps its slot.
+func (p *Pool) again(l *Lease) {
 	if l.place != granted {
 		return
 	}
 	p.unbind(l)
-	if l.server == p.current {
-		p.current = nil // its exit is about to be told; it takes no more leases
-		p.recycle(l.server, Ended)
-	}
-	if p.closing {
-		p.slots--
-		p.refuse(l, ErrClosed)
-		return
-	}
 	l.place = starved
 	p.starved.restore(l)
+	p.inVain(l.server)
+	if p.closing {
+		p.fail(ErrClosed, p.version)
+	}
+}
+
+// lost notes that a server cannot make executors any more. Its exit is about to be told.
+func (p *Pool) lost(s *server) {
+	p.inVain(s)
+	p.recycle(s, Ended)
+}
+
+// inVain counts what those who wait have waited for, if s has never served anybody.
+func (p *Pool) inVain(s *server) {
+	if s.served.Load() {
+		return
+	}
+	for _, l := range p.starved.take(func(l *Lease) bool { l.vain++; return l.vain >= maxVain }) {
+		p.slots--
+		p.refuse(l, prefork.ErrGone)
+	}
 }
 
 // settle brings the pool from any state to one where it has to wait for a
@@ -228,15 +247,15 @@ func (p *Pool) settle() {
 		p.admit(p.queue.pop())
 	}
 	if s := p.current; s != nil {
-		for _, l := range p.starved.take(func(l *Lease) bool { return p.mayServe(s, l) }) {
-			p.grant(l, s)
-		}
-		if s.version < p.version && p.limits.Reload == Strict {
+		p.serve(s)
+		if p.old(s) && p.waitingFor(s) == 0 {
 			p.recycle(s, Changed)
 		}
 	}
 	p.launchIfNeeded()
-	p.rest(time.Now())
+	now := time.Now()
+	p.rest(now)
+	p.park(now)
 	for s := range p.servers {
 		if s.state == draining && s.leases == 0 {
 			s.exit()
@@ -248,7 +267,7 @@ func (p *Pool) settle() {
 // current one is to be replaced while it serves.
 func (p *Pool) launchIfNeeded() {
 	replace := p.outdated() && !time.Now().Before(p.replaceAt)
-	if p.spawning || len(p.starved) == 0 && !replace {
+	if p.spawning || len(p.starved) == p.waitingFor(p.current) && !replace {
 		return
 	}
 	if err := p.backoff.refusal(time.Now()); err != nil {
@@ -261,7 +280,9 @@ func (p *Pool) launchIfNeeded() {
 // fail answers all that wait for a server, or for a slot and then a server, and
 // that could have been served by version.
 func (p *Pool) fail(err error, version int) {
-	of := func(l *Lease) bool { return l.version <= version }
+	of := func(l *Lease) bool {
+		return l.version <= version && (p.closing || p.current == nil || !p.mayServe(p.current, l))
+	}
 	for _, l := range p.starved.take(of) {
 		p.slots--
 		p.refuse(l, err)
@@ -297,8 +318,8 @@ func (p *Pool) rest(now time.Time) {
 // over reports whether the pool has nothing left.
 func (p *Pool) over() bool { return p.resting && len(p.servers) == 0 }
 
-// untilDeadline returns how long to wait for the next deadline: that of the
-// first in the queue, of a replacement, or of an idle pool.
+// untilDeadline returns how long to wait for the next deadline: that of the first in
+// the queue, of a replacement, of an idle pool, or of an executor that nobody needs.
 func (p *Pool) untilDeadline() time.Duration {
 	wait := forever
 	if len(p.queue) > 0 {
@@ -309,6 +330,9 @@ func (p *Pool) untilDeadline() time.Duration {
 	}
 	if !p.idleAt.IsZero() && !p.resting {
 		wait = min(wait, time.Until(p.idleAt))
+	}
+	if at := p.nextDismissal(); !at.IsZero() {
+		wait = min(wait, time.Until(at))
 	}
 	return max(0, wait)
 }

@@ -25,6 +25,11 @@ type server struct {
 	loaded  []string           // by its setup and its executors, as they say
 	abort   context.CancelFunc // ends its setup
 	kill    *time.Timer
+
+	parked []*executor // the one that is used next is the last
+	making int         // executors that are about to be
+	life   context.Context
+	die    context.CancelFunc // ends life: no more executors are made
 }
 
 // launch starts a setup of the sources as they are now.
@@ -69,6 +74,7 @@ func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Du
 		return
 	}
 	s.proc, s.info = proc, proc.Info()
+	s.life, s.die = context.WithCancel(context.Background())
 	s.move(ready)
 	p.adopt(s)
 	p.backoff.clear()
@@ -108,18 +114,22 @@ func (p *Pool) recycle(s *server, reason Reason) {
 	}
 	s.reason = reason
 	s.move(draining)
+	s.dismiss(len(s.parked))
 	p.observe(Event{Kind: Recycled, Info: s.info, Reason: reason})
 }
 
 // exit asks a server without leases to end, and has it killed if it does not.
 func (s *server) exit() {
 	s.move(exiting)
+	s.die()
 	s.proc.Stop()
 	s.kill = time.AfterFunc(s.pool.limits.Grace, s.proc.Kill)
 }
 
 // exited notes that a server is gone. Its calls go on without it.
 func (p *Pool) exited(s *server) {
+	s.die()
+	s.dismiss(len(s.parked))
 	if s.kill != nil {
 		s.kill.Stop()
 	}

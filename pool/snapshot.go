@@ -15,6 +15,7 @@ type Snapshot struct {
 	Info    prefork.Info  // of the current server; zero if there is none
 	Age     time.Duration // of the current server
 	Running int           // executors
+	Parked  int           // executors that wait for a request
 	Waiting int           // requests that wait, for a server or for a free executor
 	Setup   bool          // one is under way
 	Failure string        // why the last setup has failed; empty if it has not
@@ -46,6 +47,7 @@ func (p *Pool) snapshot() Snapshot {
 	}
 	if p.current != nil {
 		s.Info, s.Age = p.current.info, time.Since(p.current.began)
+		s.Parked = len(p.current.parked)
 	}
 	return s
 }

@@ -14,24 +14,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A call is one execution under protocol v1: a monitor, and the executor that is
-// its child.
-type call struct {
+// A monitor waits for a request, on whose behalf it will fork an executor.
+type monitor struct {
 	*greeted
-	interrupted atomic.Bool
-	atEnd       func() // called when the call is over
-
-	mu       sync.Mutex // guards what follows
-	executor *peer      // once known
-	ended    bool
+	server *server
 }
 
-// start sends the request, and takes ownership of m. When it fails with ErrGone
-// the monitor was dead before it had the whole request, so no executor ran.
-func (m *greeted) start(ctx context.Context, req Request, message []byte) (*call, error) {
-	err := m.send(ctx, req, message)
+// Dismiss implements [Executor]: the monitor reads end-of-file.
+func (m *monitor) Dismiss() { m.close() }
+
+// Memory implements [Executor].
+func (m *monitor) Memory() int64 { return 0 }
+
+// Start implements [Executor]. When it fails with ErrGone the monitor was dead before
+// it had the whole request, so no executor ran.
+func (m *monitor) Start(ctx context.Context, req Request) (Call, error) {
+	call, err := m.start(ctx, req)
 	if err == nil {
-		return &call{greeted: m}, nil
+		return call, nil
 	}
 	m.close()
 	if ctx.Err() == nil && isHangUp(err) {
@@ -40,22 +40,56 @@ func (m *greeted) start(ctx context.Context, req Request, message []byte) (*call
 	return nil, fmt.Errorf("cannot send the request to the monitor: %w", err)
 }
 
-func (m *greeted) send(ctx context.Context, req Request, message []byte) error {
+// start has the monitor begin. The call may outlive the server, and the guard
+// watches their session until both are gone.
+func (m *monitor) start(ctx context.Context, req Request) (*call, error) {
+	message, err := appendMessage(nil, req.Env, req.Args)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newStreams()
+	if err != nil {
+		return nil, err
+	}
+	err = m.send(ctx, req.Stdin, s, message)
+	s.handedOver()
+	if err != nil {
+		s.abandon()
+		return nil, err
+	}
+	m.server.guard.hold()
+	m.server.guard.watch(m.server.peer.pid)
+	return &call{monitor: m, streams: s}, nil
+}
+
+func (m *monitor) send(ctx context.Context, stdin *os.File, s *streams, message []byte) error {
 	defer abortWhenDone(ctx, m.conn)()
-	stdin, err := orNull(req.Stdin)
+	stdin, err := orNull(stdin)
 	if err != nil {
 		return err
 	}
 	if _, err = m.conn.Write([]byte{0}); err != nil {
 		return err
 	}
-	for _, f := range []*os.File{stdin, req.Stdout, req.Stderr} {
+	for _, f := range []*os.File{stdin, s.theirStdout, s.theirStderr} {
 		if err = sendFile(m.conn, f); err != nil {
 			return err
 		}
 	}
 	_, err = m.conn.Write(message)
 	return err
+}
+
+// A call is one execution under protocol v1: a monitor, and the executor that is
+// its child.
+type call struct {
+	*monitor
+	*streams
+	interrupted atomic.Bool
+
+	mu       sync.Mutex // guards what follows
+	executor *peer      // once known
+	ended    bool
 }
 
 // sendFile sends one descriptor with one byte.
@@ -115,13 +149,20 @@ func (c *call) Kill() {
 	c.peer.signalGroup(syscall.SIGKILL)
 }
 
+// Answered implements [Call].
+func (c *call) Answered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.executor != nil && !c.ended && c.executor.hasMemory()
+}
+
 // Wait implements [Call].
 //
 // The monitor takes the closing of a pipe for the executor's end and then sends
 // SIGINT. Perl closes its files before it exits, so an executor that ends by
 // itself is hit on its way out, and "killed by SIGINT" is what most calls report.
 // Whatever it was about to return cannot be known; that it ended by itself can.
-func (c *call) Wait() Status {
+func (c *call) Wait() (Status, Executor) {
 	go func() { // until the monitor has ended, or close
 		c.peer.wait()
 		// Something that setup left running may hold the other end as well; what the
@@ -143,8 +184,9 @@ func (c *call) Wait() Status {
 		c.executor.close()
 	}
 	c.close()
-	c.atEnd()
-	return status
+	c.server.guard.forget(c.server.peer.pid)
+	c.server.guard.release()
+	return status, nil
 }
 
 // isHangUp reports whether err means that the other side is gone.

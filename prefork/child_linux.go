@@ -138,6 +138,13 @@ func (c *child) doom(sig syscall.Signal) {
 	_ = syscall.Kill(-c.pid, sig)
 }
 
+// hasMemory reports whether the process lives and has not begun to end.
+func (c *child) hasMemory() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.reaped && hasMemory(c.pid)
+}
+
 // defaultSIGPIPE makes SIGPIPE a signal that we handle. Caddy ignores it, and an
 // ignored signal stays ignored across exec, where a script that writes to a
 // closed pipe would then spin; a handled one is default again. To us the two

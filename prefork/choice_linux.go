@@ -20,19 +20,19 @@ func (s *System) choose(cmd Command) (choice, error) {
 		return choice{Cold, "the configuration says so: warm off", cmd}, nil
 	}
 	var with Command
-	explicit, err := hasForkPoint(cmd.Script)
+	call, err := findForkPoint(cmd.Script)
 	if err != nil {
 		return choice{}, &StartError{Script: cmd.Script, Err: err}
 	}
 	switch {
-	case explicit && cmd.Installed:
-		return choice{Explicit, "it calls " + forkPointName + ", of a library that is installed", cmd}, nil
-	case explicit:
+	case call != "" && cmd.Installed:
+		return choice{Explicit, "it calls " + call + ", of a library that is installed", cmd}, nil
+	case call != "":
 		with, err = s.withLibrary(cmd, Explicit)
 		if noLibrary, ok := errors.AsType[reason](err); ok {
-			return choice{Explicit, fmt.Sprintf("it calls %s, of a library of its own: %v", forkPointName, noLibrary), cmd}, nil
+			return choice{Explicit, fmt.Sprintf("it calls %s, of a library of its own: %v", call, noLibrary), cmd}, nil
 		}
-		return choice{Explicit, "it calls " + forkPointName, with}, err
+		return choice{Explicit, "it calls " + call, with}, err
 	case cmd.Warm == WarmExplicit:
 		return choice{Cold, "it does not call " + forkPointName + ", and the configuration says warm explicit", cmd}, nil
 	}

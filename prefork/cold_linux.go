@@ -26,21 +26,38 @@ func newCold(cmd Command, about Info, g *guard) *cold {
 // Info implements [Process].
 func (c *cold) Info() Info { return c.about }
 
-// Call implements [Process]: it executes the script.
-func (c *cold) Call(_ context.Context, req Request) (Call, error) {
+// Park implements [Process]. There is nothing that could be done ahead.
+func (c *cold) Park(context.Context, int) (Executor, error) {
 	select {
 	case <-c.exited:
 		return nil, ErrGone
 	default:
+		return c, nil
 	}
-	child, err := c.cmd.start(req.Args, func(program string, argv []string) (*child, error) {
-		return spawnFiles(program, argv, c.cmd.dir(), req.Env, req.Stdin, req.Stdout, req.Stderr)
-	})
+}
+
+// Dismiss implements [Executor].
+func (c *cold) Dismiss() {}
+
+// Memory implements [Executor].
+func (c *cold) Memory() int64 { return 0 }
+
+// Start implements [Executor]: it executes the script.
+func (c *cold) Start(_ context.Context, req Request) (Call, error) {
+	s, err := newStreams()
 	if err != nil {
 		return nil, err
 	}
+	child, err := c.cmd.start(req.Args, func(program string, argv []string) (*child, error) {
+		return spawnFiles(program, argv, c.cmd.dir(), req.Env, req.Stdin, s.theirStdout, s.theirStderr)
+	})
+	s.handedOver()
+	if err != nil {
+		s.abandon()
+		return nil, err
+	}
 	c.guard.cover(child)
-	return &coldCall{child}, nil
+	return &coldCall{s, child}, nil
 }
 
 // Stop implements [Process]. There is nothing to end but our readiness.
@@ -58,7 +75,10 @@ func (c *cold) Kill() { c.Stop() }
 func (c *cold) Exited() <-chan struct{} { return c.exited }
 
 // A coldCall is one exec of a script.
-type coldCall struct{ child *child }
+type coldCall struct {
+	*streams
+	child *child
+}
 
 // PID implements [Call].
 func (c *coldCall) PID() int { return c.child.pid }
@@ -69,5 +89,8 @@ func (c *coldCall) Interrupt() { c.child.doom(syscall.SIGTERM) }
 // Kill implements [Call].
 func (c *coldCall) Kill() { c.child.doom(syscall.SIGKILL) }
 
+// Answered implements [Call].
+func (c *coldCall) Answered() bool { return c.child.hasMemory() }
+
 // Wait implements [Call].
-func (c *coldCall) Wait() Status { return c.child.wait() }
+func (c *coldCall) Wait() (Status, Executor) { return c.child.wait(), nil }

@@ -40,6 +40,10 @@ type Command struct {
 	// instead of ours.
 	Installed bool
 
+	// Reuse has a script that knows nothing of a library run again in the same process,
+	// if an executor is made for more than one request.
+	Reuse bool
+
 	// ForkSafety is what happens when setup has left something open that
 	// executors would share.
 	ForkSafety ForkSafety

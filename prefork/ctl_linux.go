@@ -7,17 +7,24 @@ import (
 
 // What a native server is told.
 
-// sendFork sends the message and the four descriptors that belong to it.
-func (s *native) sendFork(id uint32, files ...*os.File) error {
-	return s.tell(func() error {
-		_, err := s.ctl.Write(appendMessageOfID(nil, typeFork, id))
-		for _, f := range files {
+// sendFork sends the message and the four descriptors that belong to it. Stdin comes
+// with the request; until then it is /dev/null.
+func (s *native) sendFork(e *nativeExecutor, call *os.File) error {
+	stdin, err := nullDevice()
+	if err != nil {
+		return err
+	}
+	err = s.tell(func() error {
+		_, err := s.ctl.Write(appendFork(nil, e.id, e.left))
+		for _, f := range []*os.File{call, stdin, e.streams.theirStdout, e.streams.theirStderr} {
 			if err == nil {
 				err = sendFile(s.ctl, f)
 			}
 		}
 		return err
 	})
+	e.streams.handedOver()
+	return err
 }
 
 // reap has the server wait for an executor that has ended, or is about to.

@@ -24,14 +24,12 @@ type running struct {
 // begin makes a call and leaves it running. The first line of its output is read.
 func begin(t *testing.T, p Process, args ...string) (running, string) {
 	t.Helper()
-	out, theirs := mustPipe(t)
-	defer theirs.Close()
-	t.Cleanup(func() { out.Close() })
-	c, err := p.Call(t.Context(), Request{Stdout: theirs, Stderr: theirs, Env: testEnv, Args: args})
+	c, err := call1(t.Context(), p, Request{Env: testEnv, Args: args})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := running{c, bufio.NewReader(out)}
+	t.Cleanup(func() { closeFiles(c.Stdout(), c.Stderr()) })
+	r := running{c, bufio.NewReader(c.Stdout())}
 	line, err := r.stdout.ReadString('\n')
 	if err != nil {
 		t.Fatalf("no first line: %q, %v", line, err)
@@ -49,28 +47,26 @@ func TestKilledServerLeavesItsCallsAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, theirOut := mustPipe(t)
-	c, err := p.Call(t.Context(), Request{Stdin: theirIn, Stdout: theirOut, Stderr: theirOut})
+	c, err := call1(t.Context(), p, Request{Stdin: theirIn})
 	theirIn.Close()
-	theirOut.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdout := bufio.NewReader(out)
+	defer closeFiles(c.Stdout(), c.Stderr())
+	stdout := bufio.NewReader(c.Stdout())
 	if line, _ := stdout.ReadString('\n'); line != "begun\n" {
 		t.Fatalf("first line is %q", line)
 	}
 	syscall.Kill(p.Info().PID, syscall.SIGKILL)
 	<-p.Exited()
-	if _, err := p.Call(t.Context(), Request{Stdout: out, Stderr: out}); !errors.Is(err, ErrGone) {
+	if _, err := p.Park(t.Context(), 1); !errors.Is(err, ErrGone) {
 		t.Errorf("a call of the dead server: %v", err)
 	}
 	in.Close()
 	if rest, _ := io.ReadAll(stdout); string(rest) != "done\n" {
 		t.Errorf("rest is %q", rest)
 	}
-	out.Close()
-	if status := c.Wait(); status.String() != "4" {
+	if status, _ := c.Wait(); status.String() != "4" {
 		t.Errorf("status is %v", status)
 	}
 }
@@ -79,7 +75,7 @@ func TestKilledMonitorTakesItsExecutorAlong(t *testing.T) {
 	p, _ := launch(t, sleeper)
 	r, executor := begin(t, p, "stubborn")
 	syscall.Kill(r.Call.(*call).peer.pid, syscall.SIGKILL)
-	if status := r.Wait(); !status.Lost {
+	if status, _ := r.Wait(); !status.Lost {
 		t.Errorf("status is %v", status)
 	}
 	awaitEnd(t, executor)
@@ -95,7 +91,7 @@ func TestKilledExecutorIsReported(t *testing.T) {
 		t.Errorf("PID is %s, the executor's is %s", got, executor)
 	}
 	syscall.Kill(r.PID(), syscall.SIGKILL)
-	if status := r.Wait(); status.String() != "SIGKILL" {
+	if status, _ := r.Wait(); status.String() != "SIGKILL" {
 		t.Errorf("status is %v", status)
 	}
 }
@@ -105,6 +101,9 @@ func TestKilledWaitingMonitorIsReplaced(t *testing.T) {
 	monitor := p.(*server).first.peer.pid
 	syscall.Kill(monitor, syscall.SIGKILL)
 	awaitEnd(t, strconv.Itoa(monitor))
+	if _, err := tryAsk(t, p, "", nil, nil); !errors.Is(err, ErrGone) {
+		t.Errorf("the dead monitor: %v", err)
+	}
 	if r := ask(t, p, "", nil, nil); r.stdout != "hello\n" {
 		t.Errorf("got %+v", r)
 	}
@@ -119,13 +118,13 @@ func TestInterruptEndsWhatListensAndKillEndsTheRest(t *testing.T) {
 			p, _ := launch(t, text)
 			polite, _ := begin(t, p)
 			polite.Interrupt()
-			if status := polite.Wait(); status.Signal != int(syscall.SIGINT) && status.Signal != int(syscall.SIGTERM) {
+			if status, _ := polite.Wait(); status.Signal != int(syscall.SIGINT) && status.Signal != int(syscall.SIGTERM) {
 				t.Errorf("status of the polite one is %v", status)
 			}
 			stubborn, pid := begin(t, p, "stubborn")
 			stubborn.Interrupt()
 			ended := make(chan Status)
-			go func() { ended <- stubborn.Wait() }()
+			go func() { status, _ := stubborn.Wait(); ended <- status }()
 			select {
 			case status := <-ended:
 				t.Errorf("the stubborn one ended with %v", status)
@@ -265,7 +264,7 @@ print getppid(), " $left\n"; sleep 1000 while 1;`)
 	t.Cleanup(func() { syscall.Kill(must(strconv.Atoi(left)), syscall.SIGKILL) })
 	syscall.Kill(must(strconv.Atoi(monitor)), syscall.SIGKILL)
 	// The one that was left holds the other end of the first call's socket.
-	if status := r.Wait(); !status.Lost {
+	if status, _ := r.Wait(); !status.Lost {
 		t.Errorf("status %v", status)
 	}
 }

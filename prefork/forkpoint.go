@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"unicode"
 )
 
@@ -12,37 +13,49 @@ import (
 // libraries use the name, so it marks an explicit fork point in any language.
 const forkPointName = "prefork_initialisation_complete"
 
+// forkPoints are the calls that mark an explicit fork point, and the words of a line
+// that makes one: the call above, and those that ask for the next request.
+var forkPoints = []struct {
+	call  string
+	words []string
+}{
+	{forkPointName, []string{forkPointName}},
+	{"prefork_accept", []string{"prefork_accept"}},
+	{"prefork_interp.accept", []string{"prefork_interp", "accept"}},
+	{"PreforkInterp.accept", []string{"PreforkInterp", "accept"}},
+}
+
 // forkPointLimit is how much of a script is searched for the name.
 const forkPointLimit = 1 << 20
 
-// hasForkPoint reports whether a script names the library's call outside a line
-// that is all comment.
+// findForkPoint returns the library's call that a script makes outside a line that is
+// all comment; empty if there is none.
 //
 // The question must be answered without running the script: one that does not
 // know the library would ignore the handover and do its work, once, with no
 // request. A script that hides the call in a module of its own is taken for
 // cold; that is slower, and right.
-func hasForkPoint(script string) (bool, error) {
+func findForkPoint(script string) (call string, err error) {
 	f, err := os.Open(script)
 	if err != nil {
 		// Executable but not readable: the kernel may still run a binary.
 		if errors.Is(err, os.ErrPermission) {
-			return false, nil
+			return "", nil
 		}
-		return false, err
+		return "", err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, forkPointLimit))
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	return namesForkPoint(text), nil
+	return namedForkPoint(text), nil
 }
 
-// namesForkPoint searches a script's text, but for comments, for documentation in
+// namedForkPoint searches a script's text, but for comments, for documentation in
 // the form of Perl (=head … =cut) and Ruby (=begin … =end), and for what follows
 // __END__ or __DATA__ in both, unless that ends a here-document.
-func namesForkPoint(text []byte) bool {
+func namedForkPoint(text []byte) string {
 	until := "" // what ends the documentation that a line is in
 	here := map[string]bool{}
 	for line := range bytes.Lines(text) {
@@ -59,19 +72,29 @@ func namesForkPoint(text []byte) bool {
 			until = "=cut"
 		case word == "__END__", word == "__DATA__":
 			if !here[word] {
-				return false
+				return ""
 			}
 			here[word] = false
 		case word0(line) == '#':
-		case bytes.Contains(line, []byte(forkPointName)):
-			return true
+		case forkPointOf(line) != "":
+			return forkPointOf(line)
 		case bytes.Contains(line, []byte("<<")):
 			for _, end := range []string{"__END__", "__DATA__"} {
 				here[end] = here[end] || bytes.Contains(line, []byte(end))
 			}
 		}
 	}
-	return false
+	return ""
+}
+
+// forkPointOf returns the call that a line makes; empty if it makes none.
+func forkPointOf(line []byte) string {
+	for _, point := range forkPoints {
+		if !slices.ContainsFunc(point.words, func(word string) bool { return !bytes.Contains(line, []byte(word)) }) {
+			return point.call
+		}
+	}
+	return ""
 }
 
 // word0 returns the first byte of a line that is no blank; 0 if there is none.

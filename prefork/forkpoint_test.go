@@ -17,6 +17,11 @@ func TestForkPointIsACallOutsideComments(t *testing.T) {
 		"#!/bin/sh\nexit\n":                 false,
 		"prefork_initialisation_complete":   true,
 		"prefork_initialisation_complete()": true,
+		"while (prefork_accept()) {":        true,
+		"while prefork_interp.accept():":    true,
+		"from prefork_interp import accept": true,
+		"while PreforkInterp.accept":        true,
+		"import prefork_interp":             false,
 		"#!/usr/bin/perl\n  Proc::Prefork::Interp::prefork_initialisation_complete(max_servers => 2);\n": true,
 		"require 'prefork'\nPrefork.prefork_initialisation_complete # warm\n":                            true,
 		"# prefork_initialisation_complete\n":                                                            false,
@@ -39,18 +44,18 @@ func TestForkPointIsACallOutsideComments(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := hasForkPoint(file); got != want || err != nil {
-			t.Errorf("%.80q of %d bytes: got %v, %v", text, len(text), got, err)
+		if call, err := findForkPoint(file); (call != "") != want || err != nil {
+			t.Errorf("%.80q of %d bytes: call %q, %v", text, len(text), call, err)
 		}
 	}
 }
 
 func TestScriptThatCannotBeReadIsColdOrAnError(t *testing.T) {
 	folder := t.TempDir()
-	if _, err := hasForkPoint(filepath.Join(folder, "none")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := findForkPoint(filepath.Join(folder, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
 	}
-	if _, err := hasForkPoint(folder); err == nil {
+	if _, err := findForkPoint(folder); err == nil {
 		t.Error("a folder is no error")
 	}
 	if os.Geteuid() == 0 {
@@ -60,7 +65,7 @@ func TestScriptThatCannotBeReadIsColdOrAnError(t *testing.T) {
 	if err := os.WriteFile(file, []byte(forkPointName), 0o111); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := hasForkPoint(file); got || err != nil {
+	if got, err := findForkPoint(file); got != "" || err != nil {
 		t.Errorf("a file that can only be executed: got %v, %v", got, err)
 	}
 }

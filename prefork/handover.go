@@ -30,7 +30,11 @@ type handover struct {
 	listen, call, watchi, watche int
 	mode                         Mode   // empty: v1 only
 	preload                      string // modules, with commas
+	reuse                        bool   // an automatic script may be run again
 }
+
+// reuseWord says that an automatic script may be run again in the same process.
+const reuseWord = " reuse=on"
 
 // farFuture is a start after which no file is changed.
 var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -45,6 +49,9 @@ func (h handover) String() string {
 	words += " n1," + string(h.mode)
 	if h.preload != "" {
 		words += " preload=" + h.preload
+	}
+	if h.reuse && h.mode == Automatic {
+		words += reuseWord
 	}
 	return words
 }
@@ -78,6 +85,7 @@ func parseHandover(value string) (handover, error) {
 		if list, ok := strings.CutPrefix(word, "preload="); ok && h.mode != "" {
 			h.preload = list
 		}
+		h.reuse = h.reuse || h.mode == Automatic && " "+word == reuseWord
 	}
 	return h, nil
 }

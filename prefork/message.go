@@ -26,7 +26,7 @@ const (
 	typeDone   = "done"  // id, wait status, 3 × 8 bytes
 
 	// To the server.
-	typeFork = "fork" // id; then 4 × 1 byte, each carrying a descriptor
+	typeFork = "fork" // id, requests if more than one; then 4 × 1 byte, each carrying a descriptor
 	typeReap = "reap" // id
 
 	headSize = 8
@@ -37,6 +37,17 @@ func appendMessageOfID(b []byte, kind string, id uint32) []byte {
 	b = append(b, kind...)
 	b = append(b, 0, 0, 0, 4)
 	return binary.BigEndian.AppendUint32(b, id)
+}
+
+// appendFork appends the message that has an executor made, for so many requests.
+func appendFork(b []byte, id uint32, requests int) []byte {
+	if requests == 1 {
+		return appendMessageOfID(b, typeFork, id)
+	}
+	b = append(b, typeFork...)
+	b = append(b, 0, 0, 0, 8)
+	b = binary.BigEndian.AppendUint32(b, id)
+	return binary.BigEndian.AppendUint32(b, uint32(min(requests, math.MaxInt32))) //nolint:gosec // it fits
 }
 
 // readHead reads what begins a message in both dialects: in v1 it is the greeting.

@@ -19,6 +19,7 @@ type native struct {
 	guard    *guard
 	listener Listener
 	about    Info
+	reusable bool          // an executor may have more than one request
 	room     chan struct{} // has what the script allows at once; nil without a limit
 
 	gone   context.Context // done when the server has been reaped
@@ -27,10 +28,10 @@ type native struct {
 
 	writing sync.Mutex // one message and its descriptors at a time
 
-	mu      sync.Mutex // guards what follows
-	calls   map[uint32]*nativeCall
-	last    uint32 // id
-	stopped bool
+	mu        sync.Mutex                 // guards what follows
+	executors map[uint32]*nativeExecutor // that have not been reaped
+	last      uint32                     // id
+	stopped   bool
 }
 
 // newNative takes over what a rehearsal has.
@@ -38,18 +39,19 @@ func newNative(r *rehearsal, hello *ready) *native {
 	s := &native{
 		ctl: r.call, child: r.child, ends: r.ends, guard: r.guard, listener: r.listener,
 		about: Info{
-			PID: r.child.pid, Library: hello.settings["library"],
+			PID: r.child.pid, Parks: true, Library: hello.settings["library"],
 			Risks: audit(r.child.pid, parseOwn(hello.settings["fds"]), hello.places),
 		},
-		calls:  map[uint32]*nativeCall{},
-		silent: make(chan struct{}),
+		executors: map[uint32]*nativeExecutor{},
+		reusable:  hello.settings["reuse"] == "1",
+		silent:    make(chan struct{}),
 	}
 	if r.sentinelHeld() || sessionShared(r.child.pid) {
 		s.about.Risks = append(s.about.Risks, Risk{Kind: RiskProcess})
 	}
 	s.ends.closeSetup()
 	if n, err := strconv.Atoi(hello.settings["max_servers"]); err == nil && n > 0 {
-		s.room = make(chan struct{}, n)
+		s.room, s.about.Limit = make(chan struct{}, n), n
 	}
 	s.gone, s.exited = context.WithCancel(context.Background())
 	s.guard.hold()
@@ -119,19 +121,19 @@ func (s *native) hear(kind string, payload []byte) error {
 	return fmt.Errorf("message %q is not known", kind)
 }
 
-// over tells a call how it has ended.
+// over tells an executor how it has ended.
 func (s *native) over(id uint32, end ending) error {
 	s.mu.Lock()
-	c, ok := s.calls[id]
-	delete(s.calls, id)
-	if s.stopped && len(s.calls) == 0 {
+	e, ok := s.executors[id]
+	delete(s.executors, id)
+	if s.stopped && len(s.executors) == 0 {
 		_ = s.ctl.CloseWrite()
 	}
 	s.mu.Unlock()
 	if !ok {
-		return fmt.Errorf("there is no call %d", id)
+		return fmt.Errorf("there is no executor %d", id)
 	}
-	c.end <- end
+	e.end <- end
 	return nil
 }
 
@@ -143,13 +145,13 @@ func (s *native) attend(ended <-chan Status) {
 	<-s.silent
 	s.mu.Lock()
 	s.stopped = true
-	lost := s.calls
-	s.calls = map[uint32]*nativeCall{}
+	lost := s.executors
+	s.executors = map[uint32]*nativeExecutor{}
 	s.mu.Unlock()
 	_ = s.ctl.Close()
 	s.ends.closeOurs()
-	for _, c := range lost {
-		c.end <- ending{status: Status{Lost: true}}
+	for _, e := range lost {
+		e.end <- ending{status: Status{Lost: true}}
 	}
 	s.exited()
 	s.guard.release()
@@ -170,7 +172,7 @@ func (s *native) Stop() {
 	defer s.mu.Unlock()
 	if !s.stopped {
 		s.stopped = true
-		if len(s.calls) == 0 {
+		if len(s.executors) == 0 {
 			_ = s.ctl.CloseWrite()
 		}
 	}
@@ -182,12 +184,8 @@ func (s *native) Kill() {
 	s.child.doom(syscall.SIGKILL)
 }
 
-// Call implements [Process].
-func (s *native) Call(ctx context.Context, req Request) (Call, error) {
-	message, err := appendMessage([]byte{0}, req.Env, req.Args)
-	if err != nil {
-		return nil, err
-	}
+// Park implements [Process].
+func (s *native) Park(ctx context.Context, requests int) (Executor, error) {
 	if s.room != nil {
 		select {
 		case s.room <- struct{}{}:
@@ -197,62 +195,59 @@ func (s *native) Call(ctx context.Context, req Request) (Call, error) {
 			return nil, ctx.Err()
 		}
 	}
-	c, err := s.fork(ctx, req)
-	if err != nil {
-		return nil, err
+	if !s.reusable {
+		requests = 1
 	}
-	if err = c.start(ctx, message); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return s.fork(ctx, requests)
 }
 
 // fork has the server fork an executor, and waits for its greeting.
-func (s *native) fork(ctx context.Context, req Request) (*nativeCall, error) {
-	stdin, err := orNull(req.Stdin)
-	if err != nil {
-		s.leave()
-		return nil, err
-	}
+func (s *native) fork(ctx context.Context, requests int) (_ Executor, err error) {
 	ours, theirs, err := callSocket()
 	if err != nil {
 		s.leave()
 		return nil, err
 	}
 	defer theirs.Close()
-	c, err := s.register()
+	e, err := s.register(requests)
 	if err != nil {
 		_ = ours.Close()
 		s.leave()
 		return nil, err
 	}
-	err = s.sendFork(c.id, theirs, stdin, req.Stdout, req.Stderr)
+	err = s.sendFork(e, theirs)
 	_ = theirs.Close() // or the executor's end would not be seen
 	if err == nil {
-		c.greeted, err = greet(ctx, ours)
+		e.greeted, err = greet(ctx, ours)
 	}
 	if err != nil {
 		_ = ours.Close()
-		return nil, c.vain(ctx, err)
+		e.streams.abandon()
+		return nil, e.vain(ctx, err)
 	}
-	return c, nil
+	return e, nil
 }
 
-// register makes a call. From here on it counts until its end is heard.
-func (s *native) register() (*nativeCall, error) {
+// register makes an executor. From here on it counts until its end is heard.
+func (s *native) register(requests int) (*nativeExecutor, error) {
+	streams, err := newStreams()
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
+		streams.abandon()
 		return nil, ErrGone
 	}
-	for s.last++; s.calls[s.last] != nil; s.last++ {
+	for s.last++; s.executors[s.last] != nil; s.last++ {
 	}
-	c := &nativeCall{server: s, id: s.last, end: make(chan ending, 1)}
-	s.calls[c.id] = c
+	e := &nativeExecutor{server: s, id: s.last, end: make(chan ending, 1), streams: streams, left: requests}
+	s.executors[e.id] = e
 	// The executor is in the server's session, and may outlive it.
 	s.guard.hold()
 	s.guard.watch(s.child.pid)
-	return c, nil
+	return e, nil
 }
 
 // leave gives up a place among those that the script allows at once.

@@ -50,7 +50,9 @@ while True:
             s = socket.socket(fileno=fds[0])
             @executor@
             s.sendall(b"PFI\n\0\0\0\0")
-            read(s, 1)
+            data, anc, *_ = s.recvmsg(1, socket.CMSG_SPACE(4))
+            if not data: os._exit(0)
+            fds[1:2] = array.array("i", anc[0][2]).tolist() + fds[1:1]
             args = (b"\0" + read(s, struct.unpack(">I", read(s, 4))[0])).split(b"\0\0", 1)[1].split(b"\0")
             for i in range(3): os.dup2(fds[i + 1], i)
             for fd in fds: os.close(fd)
@@ -163,14 +165,12 @@ func TestNativeLimitIsKept(t *testing.T) {
 	second, _ := begin(t, p, "wait")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, out := mustPipe(t)
-	defer out.Close()
-	if _, err := p.Call(ctx, Request{Stdout: out, Stderr: out, Args: []string{"0"}}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := p.Park(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a third call: %v", err)
 	}
 	for _, r := range []running{first, second} {
 		r.Kill()
-		if status := r.Wait(); status.Signal != int(syscall.SIGKILL) {
+		if status, _ := r.Wait(); status.Signal != int(syscall.SIGKILL) {
 			t.Errorf("status is %s", status)
 		}
 	}
@@ -182,11 +182,9 @@ func TestNativeCallIsGivenUp(t *testing.T) {
 	p, folder := launch(t, peerWith("@executor@", `time.sleep(0.2)`))
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		_, out := mustPipe(t)
-		if _, err := p.Call(ctx, Request{Stdout: out, Stderr: out, Args: []string{"wait"}}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := p.Park(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error is %v", err)
 		}
-		out.Close()
 		cancel()
 	}
 	if got := ask(t, p, "", nil, []string{"0"}); got.status.String() != "0" {
@@ -207,10 +205,10 @@ func TestKilledNativeServer(t *testing.T) {
 		t.Error("the executor has not outlived the server")
 	}
 	r.Interrupt()
-	if status := r.Wait(); !status.Lost {
+	if status, _ := r.Wait(); !status.Lost {
 		t.Errorf("status is %+v", status)
 	}
-	if _, err := p.Call(t.Context(), Request{}); !errors.Is(err, ErrGone) {
+	if _, err := p.Park(t.Context(), 1); !errors.Is(err, ErrGone) {
 		t.Errorf("error is %v", err)
 	}
 }

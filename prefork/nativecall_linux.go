@@ -2,49 +2,129 @@ package prefork
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"os"
 	"sync/atomic"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// A nativeCall is one execution under the native dialect. The executor is the
-// server's child: until the server is asked to reap it, its number is its own.
-type nativeCall struct {
+// A nativeExecutor is a process that a native server has forked. It is the server's
+// child: until the server is asked to reap it, its number is its own.
+//
+//	parked ── Start ──▶ runs ── Wait ──▶ gone
+//	   ▲                          │
+//	   └── more requests ─────────┘
+type nativeExecutor struct {
 	*greeted
 	server      *native
 	id          uint32
 	end         chan ending // receives once
+	streams     *streams    // that it was forked with; nil when they have been used
+	left        int         // requests that it may still have
 	interrupted atomic.Bool
 }
 
-// An ending is how a call has ended: the executor's status, or why there was none.
+// An ending is how an executor has ended: its status, or why there was none.
 type ending struct {
 	status  Status
 	failure string
 }
 
-// start sends the request.
-func (c *nativeCall) start(ctx context.Context, message []byte) error {
-	stop := abortWhenDone(ctx, c.conn)
-	_, err := c.conn.Write(message)
-	stop()
-	_ = c.conn.Close() // an executor that has not all of it ends
-	if err == nil {
-		return nil
-	}
-	c.peer.close()
-	return c.vain(ctx, err)
+// A nativeCall is what a native executor does for one request.
+type nativeCall struct {
+	*nativeExecutor
+	*streams
 }
 
-// vain ends a call whose executor has not had its request, and returns why.
-func (c *nativeCall) vain(ctx context.Context, err error) error {
-	c.server.reap(c.id)
+// Start implements [Executor].
+func (e *nativeExecutor) Start(ctx context.Context, req Request) (Call, error) {
+	message, err := appendMessage([]byte{0}, req.Env, req.Args)
+	if err != nil {
+		e.Dismiss()
+		return nil, err
+	}
+	stdin, err := orNull(req.Stdin)
+	if err != nil {
+		e.Dismiss()
+		return nil, err
+	}
+	c := &nativeCall{e, e.streams}
+	files := []*os.File{stdin}
+	if c.streams == nil {
+		if c.streams, err = newStreams(); err != nil {
+			e.Dismiss()
+			return nil, err
+		}
+		files = append(files, c.theirStdout, c.theirStderr)
+	}
+	e.streams = nil
+	err = e.send(ctx, message, files)
+	c.handedOver()
+	if e.left--; e.left == 0 || err != nil {
+		_ = e.conn.Close() // an executor that has not all of its request ends
+	}
+	if err != nil {
+		c.abandon()
+		e.peer.close()
+		return nil, e.vain(ctx, err)
+	}
+	return c, nil
+}
+
+// roomy is how long a message may be that never waits: an executor that has read all
+// before leaves its socket empty, and that holds more.
+const roomy = 64 << 10
+
+// send sends the byte that says "go on", with its descriptors, and the request.
+func (e *nativeExecutor) send(ctx context.Context, message []byte, files []*os.File) error {
+	if len(message) > roomy {
+		defer abortWhenDone(ctx, e.conn)()
+	}
+	return sendWithFiles(e.conn, message, files)
+}
+
+// sendWithFiles sends a message whose first byte carries descriptors.
+func sendWithFiles(conn *net.UnixConn, message []byte, files []*os.File) error {
+	fds := make([]int, len(files))
+	for i, f := range files {
+		var err error
+		if fds[i], err = rawFD(f); err != nil {
+			return err
+		}
+	}
+	n, _, err := conn.WriteMsgUnix(message, unix.UnixRights(fds...), nil)
+	if err == nil && n < len(message) {
+		_, err = conn.Write(message[n:])
+	}
+	return err
+}
+
+// Dismiss implements [Executor].
+func (e *nativeExecutor) Dismiss() {
+	_ = e.conn.Close()
+	if e.streams != nil {
+		e.streams.abandon()
+	}
+	go e.wait() // until it has ended, which it does when it reads end-of-file
+}
+
+// Memory implements [Executor].
+func (e *nativeExecutor) Memory() int64 { return residentMemory(e.peer.pid) }
+
+// vain ends an executor that has not had its request, and returns why.
+func (e *nativeExecutor) vain(ctx context.Context, err error) error {
+	e.server.reap(e.id)
 	if ctx.Err() != nil {
-		go c.await() // until the server has reaped it: nobody waits for that
+		go e.await() // until the server has reaped it: nobody waits for that
 		return ctx.Err()
 	}
-	end := c.await()
+	end := e.await()
 	switch {
 	case end.failure != "":
 		return fmt.Errorf("cannot fork: %s", end.failure)
@@ -55,42 +135,64 @@ func (c *nativeCall) vain(ctx context.Context, err error) error {
 }
 
 // await returns when the server has told the end, or is gone.
-func (c *nativeCall) await() ending {
-	end := <-c.end
-	c.server.leave()
-	c.server.guard.forget(c.server.child.pid)
-	c.server.guard.release()
+func (e *nativeExecutor) await() ending {
+	end := <-e.end
+	e.server.leave()
+	e.server.guard.forget(e.server.child.pid)
+	e.server.guard.release()
 	return end
 }
 
-// PID implements [Call].
-func (c *nativeCall) PID() int { return c.peer.pid }
-
-// Interrupt implements [Call].
-func (c *nativeCall) Interrupt() {
-	c.interrupted.Store(true)
-	c.peer.signalGroup(syscall.SIGTERM)
-}
-
-// Kill implements [Call]. The executor may have left the group that it led.
-func (c *nativeCall) Kill() {
-	c.interrupted.Store(true)
-	c.peer.signal(syscall.SIGKILL)
-	c.peer.signalGroup(syscall.SIGKILL)
-}
-
-// Wait implements [Call].
-func (c *nativeCall) Wait() Status {
-	c.peer.wait()
-	if c.interrupted.Load() {
+// wait returns when the process has been reaped.
+func (e *nativeExecutor) wait() Status {
+	e.peer.wait()
+	if e.interrupted.Load() {
 		// Nobody waits for what is left of the group any more.
-		c.peer.signalGroup(syscall.SIGKILL)
+		e.peer.signalGroup(syscall.SIGKILL)
 	}
-	c.server.reap(c.id)
-	end := c.await()
-	c.peer.close()
+	e.server.reap(e.id)
+	end := e.await()
+	e.peer.close()
 	if end.failure != "" { // of an executor that has greeted
 		return Status{Lost: true}
 	}
 	return end.status
+}
+
+// PID implements [Call].
+func (e *nativeExecutor) PID() int { return e.peer.pid }
+
+// Interrupt implements [Call].
+func (e *nativeExecutor) Interrupt() {
+	e.interrupted.Store(true)
+	e.peer.signalGroup(syscall.SIGTERM)
+}
+
+// Kill implements [Call]. The executor may have left the group that it led.
+func (e *nativeExecutor) Kill() {
+	e.interrupted.Store(true)
+	e.peer.signal(syscall.SIGKILL)
+	e.peer.signalGroup(syscall.SIGKILL)
+}
+
+// Answered implements [Call].
+func (e *nativeExecutor) Answered() bool { return e.peer.hasMemory() }
+
+// Wait implements [Call].
+func (c *nativeCall) Wait() (Status, Executor) {
+	if c.left == 0 {
+		return c.wait(), nil
+	}
+	var wait [4]byte
+	if _, err := io.ReadFull(c.conn, wait[:]); err != nil { // it is at its end
+		_ = c.conn.Close()
+		return c.wait(), nil
+	}
+	status := decodeStatus(binary.BigEndian.Uint32(wait[:]))
+	if c.interrupted.Load() { // a handler of the script's may have saved it
+		_ = c.conn.Close()
+		c.wait()
+		return status, nil
+	}
+	return status, c.nativeExecutor
 }

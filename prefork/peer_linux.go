@@ -36,10 +36,59 @@ func (p *peer) wait() {
 	if err != nil {
 		return
 	}
-	_ = conn.Read(func(fd uintptr) bool {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) //nolint:gosec // descriptors are small
-		return n > 0 && err == nil
-	})
+	_ = conn.Read(func(fd uintptr) bool { return readable(int(fd)) })
+}
+
+// hasMemory reports whether the process lives and has not begun to end. The kernel
+// takes a process's memory before it closes its files, so one that is killed has none
+// by the time that anybody reads end-of-file from it.
+func (p *peer) hasMemory() bool {
+	if !hasMemory(p.pid) {
+		return false
+	}
+	alive := false // the number was its own, then
+	p.control(func(fd int) { alive = !readable(fd) })
+	return alive
+}
+
+// hasMemory reports whether there is a process with that number that has memory.
+func hasMemory(pid int) bool {
+	size, _ := memory(pid)
+	return size > 0
+}
+
+// residentMemory returns a process's resident memory in bytes; 0 if not known.
+func residentMemory(pid int) int64 {
+	_, resident := memory(pid)
+	return resident * int64(os.Getpagesize())
+}
+
+// memory returns the size of a process and its resident memory, in pages: see
+// /proc/PID/statm in proc(5). Both are 0 if the process has none any more.
+func memory(pid int) (size, resident int64) {
+	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/statm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, 0
+	}
+	defer unix.Close(fd)
+	var text [128]byte
+	n, err := unix.Read(fd, text[:])
+	if err != nil {
+		return 0, 0
+	}
+	fields := strings.Fields(string(text[:n]))
+	if len(fields) < 2 {
+		return 0, 0
+	}
+	size, _ = strconv.ParseInt(fields[0], 10, 64)
+	resident, _ = strconv.ParseInt(fields[1], 10, 64)
+	return size, resident
+}
+
+// readable reports whether a descriptor can be read without waiting.
+func readable(fd int) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) //nolint:gosec // descriptors are small
+	return n > 0 && err == nil
 }
 
 // signal sends sig to the process.

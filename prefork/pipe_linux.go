@@ -85,3 +85,24 @@ func ReadReady(f *os.File, b []byte) (n int, err error) {
 	}
 	return n, nil
 }
+
+// WriteReady writes what f, our end of a pipe, has room for, and does not wait. A script
+// that has closed its end takes all.
+func WriteReady(f *os.File, b []byte) (n int) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = conn.Control(func(fd uintptr) {
+		for n < len(b) {
+			m, err := unix.Write(int(fd), b[n:])
+			if m > 0 {
+				n += m
+			}
+			if err != nil && !errors.Is(err, unix.EINTR) {
+				return
+			}
+		}
+	})
+	return n
+}

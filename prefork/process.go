@@ -55,14 +55,13 @@ type Process interface {
 	// Info says what was started.
 	Info() Info
 
-	// Call hands a request to a fresh process. It returns when the request is
-	// with that process, whose end is then Call.Wait. ctx bounds only the
-	// handing over. An error that wraps [ErrGone] means that nothing of the
-	// request was used and another process may be asked.
-	Call(ctx context.Context, req Request) (Call, error)
+	// Park has an executor made that waits for its request. It may be used for so
+	// many requests, one after the other, if the script's library can do that. An
+	// error that wraps [ErrGone] means that another process may be asked.
+	Park(ctx context.Context, requests int) (Executor, error)
 
-	// Stop asks the process to end once the calls that run have ended. More
-	// calls are refused.
+	// Stop asks the process to end once the executors that it has made have ended.
+	// It makes no more.
 	Stop()
 
 	// Kill ends the process now. Calls that run are not touched.
@@ -72,8 +71,29 @@ type Process interface {
 	Exited() <-chan struct{}
 }
 
-// A Call is one execution. Its owner must call Wait exactly once.
+// An Executor waits for a request: a process that is parked, or under cold service
+// the place of one. Its owner must call Start or Dismiss, once.
+type Executor interface {
+	// Start hands over the request. ctx bounds that and nothing later. An error that
+	// wraps [ErrGone] means that nothing of the request was used and another executor
+	// may be asked. After any error the executor has been dismissed.
+	Start(ctx context.Context, req Request) (Call, error)
+
+	// Dismiss ends the executor, which has no request. It does not wait for the end.
+	Dismiss()
+
+	// Memory is the resident memory of the process in bytes; 0 if not known.
+	Memory() int64
+}
+
+// A Call is one execution. Its owner must call Wait exactly once, and close the
+// streams.
 type Call interface {
+	// Stdout and Stderr are our ends of pipes; the other ends are the executor's
+	// descriptors 1 and 2.
+	Stdout() *os.File
+	Stderr() *os.File
+
 	// PID is the executor's process number; under protocol v1 the monitor's,
 	// if the executor had ended before anybody asked. Ask once the executor has
 	// written something: from then on a v1 call sees it end by itself, and does
@@ -87,16 +107,21 @@ type Call interface {
 	// Kill ends the executor and its process group with SIGKILL.
 	Kill()
 
-	// Wait returns the status when the executor has been reaped.
-	Wait() Status
+	// Answered reports, after end-of-file on Stdout, whether the executor has closed
+	// that by itself, as one does that has nothing more to say. If not, it has ended,
+	// or is about to: Wait tells how.
+	Answered() bool
+
+	// Wait returns the status when the execution is over: the executor has been
+	// reaped, or is next.
+	Wait() (status Status, next Executor)
 }
 
-// A Request is what one execution gets of its own. The files stay the caller's,
-// who closes them when Call has returned.
+// A Request is what one execution gets of its own.
 type Request struct {
-	// Stdin, Stdout and Stderr become descriptors 0, 1 and 2. They must be in
-	// blocking mode; see [NewPipe]. A nil Stdin is /dev/null.
-	Stdin, Stdout, Stderr *os.File
+	// Stdin becomes descriptor 0; nil is /dev/null. It must be in blocking mode; see
+	// [NewInputPipe]. It stays the caller's, who may close it when Start has returned.
+	Stdin *os.File
 
 	// Env is the whole environment, as NAME=value.
 	Env []string
@@ -128,6 +153,8 @@ type Info struct {
 	Why     string // this mode was chosen
 	PID     int    // of the server; 0 for a cold script
 	Library string // the library in the script and its version, if it says so
+	Parks   bool   // executors may wait for long: nothing is looked at when they are made
+	Limit   int    // executors at once, if the script says so; else 0
 	Risks   []Risk // what setup has left open that executors would share
 	Note    string // what an administrator should look at; empty if all is as it should be
 }

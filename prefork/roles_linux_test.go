@@ -45,10 +45,8 @@ func must[T any](value T, err error) T {
 // beginIn launches a script of a folder, and begins a call.
 func beginIn(system *System, folder, name string, args ...string) (Process, Call, *os.File) {
 	p := must(system.Launch(context.Background(), Command{Script: folder + "/" + name, Env: testEnv}, Listener{}))
-	out, theirs, err := NewPipe()
-	must(out, err)
-	defer theirs.Close()
-	return p, must(p.Call(context.Background(), Request{Stdout: theirs, Stderr: theirs, Env: testEnv, Args: args})), out
+	c := must(call1(context.Background(), p, Request{Env: testEnv, Args: args}))
+	return p, c, c.Stdout()
 }
 
 // ownUntilKilled begins calls of the scripts "warm" and "cold" in folder, prints

@@ -109,40 +109,16 @@ func (s *server) Kill() {
 	}
 }
 
-// Call implements [Process].
-func (s *server) Call(ctx context.Context, req Request) (Call, error) {
-	message, err := appendMessage(nil, req.Env, req.Args)
-	if err != nil {
-		return nil, err
-	}
+// Park implements [Process]. A monitor serves one request.
+func (s *server) Park(ctx context.Context, _ int) (Executor, error) {
 	if first := s.takeFirst(); first != nil {
-		call, errFirst := s.start(ctx, first, req, message)
-		if !errors.Is(errFirst, ErrGone) {
-			return call, errFirst
-		}
-		// That monitor was killed while it waited; the server may be well.
+		return &monitor{first, s}, nil
 	}
-	monitor, err := s.connect(ctx)
+	greeted, err := s.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return s.start(ctx, monitor, req, message)
-}
-
-// start has a monitor begin. The call may outlive the server, and the guard
-// watches their session until both are gone.
-func (s *server) start(ctx context.Context, monitor *greeted, req Request, message []byte) (Call, error) {
-	call, err := monitor.start(ctx, req, message)
-	if err != nil {
-		return nil, err
-	}
-	s.guard.hold()
-	s.guard.watch(s.peer.pid)
-	call.atEnd = func() {
-		s.guard.forget(s.peer.pid)
-		s.guard.release()
-	}
-	return call, nil
+	return &monitor{greeted, s}, nil
 }
 
 func (s *server) takeFirst() *greeted {
@@ -166,9 +142,9 @@ func (s *server) connect(ctx context.Context) (*greeted, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.gone, cancel)()
-	monitor, err := greet(ctx, conn)
+	greeted, err := greet(ctx, conn)
 	if err == nil {
-		return monitor, nil
+		return greeted, nil
 	}
 	_ = conn.Close()
 	if s.gone.Err() != nil {

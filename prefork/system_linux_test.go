@@ -76,29 +76,33 @@ func tryAsk(t *testing.T, p Process, stdin string, env, args []string) (run, err
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, theirOut := mustPipe(t)
-	errs, theirErrs := mustPipe(t)
-	c, err := p.Call(t.Context(), Request{Stdin: theirIn, Stdout: theirOut, Stderr: theirErrs, Env: env, Args: args})
-	for _, f := range []*os.File{theirIn, theirOut, theirErrs} {
-		f.Close()
-	}
-	defer out.Close()
-	defer errs.Close()
+	c, err := call1(t.Context(), p, Request{Stdin: theirIn, Env: env, Args: args})
+	theirIn.Close()
 	if err != nil {
 		in.Close()
 		return run{}, err
 	}
+	defer closeFiles(c.Stdout(), c.Stderr())
 	go func() {
 		io.WriteString(in, stdin)
 		in.Close()
 	}()
 	stderr := make(chan string)
-	go func() { stderr <- readAll(errs) }()
+	go func() { stderr <- readAll(c.Stderr()) }()
 	r := run{pid: c.PID()}
-	r.stdout = readAll(out)
+	r.stdout = readAll(c.Stdout())
 	r.stderr = <-stderr
-	r.status = c.Wait()
+	r.status, _ = c.Wait()
 	return r, nil
+}
+
+// call1 makes one call of an executor of its own.
+func call1(ctx context.Context, p Process, req Request) (Call, error) {
+	e, err := p.Park(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	return e.Start(ctx, req)
 }
 
 func mustPipe(t *testing.T) (ours, theirs *os.File) {

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -26,7 +25,6 @@ var libraries = sync.OnceValues(func() (string, error) {
 type callSpec struct {
 	env, args []string
 	stdin     io.Reader // nil: empty
-	oneOutput bool      // stdout and stderr are the same pipe
 }
 
 // A running is a call under way. Its output is read in the background.
@@ -130,35 +128,29 @@ func (o *ours) stop(testing.TB) {
 func (o *ours) begin(tb testing.TB, c callSpec) *running {
 	tb.Helper()
 	req := prefork.Request{Env: c.env, Args: c.args}
-	stdout, theirOut, err := prefork.NewPipe()
-	check(tb, err)
-	req.Stdout, req.Stderr = theirOut, theirOut
-	stderr, theirErr := io.NopCloser(strings.NewReader("")), theirOut
-	if !c.oneOutput {
-		pipe, their, errPipe := prefork.NewPipe()
-		check(tb, errPipe)
-		stderr, theirErr, req.Stderr = pipe, their, their
-	}
 	var feed func()
 	if c.stdin != nil {
-		stdin, theirIn, errPipe := prefork.NewInputPipe()
-		check(tb, errPipe)
+		stdin, theirIn, err := prefork.NewInputPipe()
+		check(tb, err)
+		defer theirIn.Close()
 		req.Stdin = theirIn
 		feed = func() {
 			io.Copy(stdin, c.stdin)
 			stdin.Close()
 		}
 	}
-	call, err := o.process.Call(context.Background(), req)
-	for _, f := range []*os.File{req.Stdin, theirOut, theirErr} {
-		f.Close()
-	}
+	executor, err := o.process.Park(tb.Context(), 1)
+	check(tb, err)
+	call, err := executor.Start(tb.Context(), req)
 	check(tb, err)
 	if feed != nil {
 		go feed() // until the script has read or closed it
 	}
-	r := &running{pid: call.PID, interrupt: call.Interrupt, out: collect(stdout), errs: collect(stderr)}
-	r.wait = func() string { return call.Wait().String() }
+	r := &running{pid: call.PID, interrupt: call.Interrupt, out: collect(call.Stdout()), errs: collect(call.Stderr())}
+	r.wait = func() string {
+		status, _ := call.Wait()
+		return status.String()
+	}
 	r.eof = func() { r.out.eof(); r.errs.eof() }
 	return r
 }
@@ -192,9 +184,6 @@ func (c *command) begin(tb testing.TB, call callSpec) *running {
 	stderr, theirErr, err := os.Pipe()
 	check(tb, err)
 	cmd.Stdout, cmd.Stderr = theirOut, theirErr
-	if call.oneOutput {
-		cmd.Stderr = theirOut
-	}
 	theirIn, stdin, err := os.Pipe()
 	check(tb, err)
 	cmd.Stdin = theirIn

@@ -28,13 +28,14 @@ shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)`,
 		run:  seeStdin,
 	},
 	"interleaved stderr": {
-		perl: `$| = 1; for (1..20) { print "out $_\n"; print STDERR "err $_\n" }`,
-		python: `import sys
+		perl: `open STDERR, '>&', \*STDOUT; $| = 1; for (1..20) { print "out $_\n"; print STDERR "err $_\n" }`,
+		python: `import os, sys
+os.dup2(1, 2)
 for i in range(1, 21):
     print('out', i, flush=True)
     print('err', i, file=sys.stderr, flush=True)`,
-		ruby: `$stdout.sync = true; (1..20).each { |i| puts "out #{i}"; warn "err #{i}" }`,
-		run:  twice(callSpec{oneOutput: true}, outcome{interleaved(20), "", "0"}),
+		ruby: `$stderr.reopen($stdout); $stdout.sync = true; (1..20).each { |i| puts "out #{i}"; warn "err #{i}" }`,
+		run:  twice(callSpec{}, outcome{interleaved(20), "", "0"}),
 	},
 	"buffered output": {
 		perl:   `print 'x' x 10000; print STDERR 'e'`,

@@ -1,0 +1,225 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// Executors that are made ahead of need. How many adapts to what comes:
+//
+//	a request finds none      one more is kept from now on, up to ParkedMax
+//	one is not used for long  one less is kept, down to ParkedMin, or to one
+//	half the idle timeout     none is kept: they go before the server does
+//
+// The last that was parked is used first, so those that nobody needs are the first
+// of the list, and have waited longest. All of it runs in run.
+
+// surplusAge is how long an executor waits that others have made superfluous.
+const surplusAge = 15 * time.Second
+
+// growthInterval is after how many requests an executor's memory is looked at.
+const growthInterval = 16
+
+// An executor is one that the pool has, or had before its request.
+type executor struct {
+	prefork.Executor           // nil when it has ended
+	born, since      time.Time // when it was made, and parked
+	requests         int       // that it has had
+	memory           int64     // after its first request
+}
+
+// expectMore notes that a request has come.
+func (p *Pool) expectMore() {
+	if p.current == nil || len(p.current.parked) <= len(p.starved) {
+		p.target = min(p.target+1, p.limits.ParkedMax)
+	}
+}
+
+// serve gives executors that are parked to leases that wait for one.
+func (p *Pool) serve(s *server) {
+	for len(s.parked) > 0 {
+		i := slices.IndexFunc(p.starved, func(l *Lease) bool { return p.mayServe(s, l) })
+		if i < 0 {
+			return
+		}
+		l := p.starved[i]
+		p.starved = slices.Delete(p.starved, i, i+1)
+		last := len(s.parked) - 1
+		e := s.parked[last]
+		s.parked = s.parked[:last]
+		p.grant(l, s, e)
+	}
+}
+
+// waitingFor returns how many leases wait for an executor that s may be asked for.
+func (p *Pool) waitingFor(s *server) (n int) {
+	if s == nil {
+		return 0
+	}
+	for _, l := range p.starved {
+		if p.mayServe(s, l) {
+			n++
+		}
+	}
+	return n
+}
+
+// park has executors made, for those that wait and ahead of need, and dismisses those
+// that nobody needs.
+func (p *Pool) park(now time.Time) {
+	s := p.current
+	if s == nil {
+		return
+	}
+	ahead := p.ahead(s, now)
+	want := ahead + p.waitingFor(s)
+	for s.making+len(s.parked) < want && s.hasRoom() {
+		p.makeExecutor(s)
+	}
+	for len(s.parked) > p.atLeast() && now.Sub(s.parked[0].since) >= surplusAge {
+		s.dismiss(1)
+		p.target = len(s.parked)
+	}
+	keep := ahead
+	if ahead > 0 && p.limits.MaxRequests > 1 {
+		keep = p.limits.ParkedMax // they have come back, and will be used again
+	}
+	s.dismiss(len(s.parked) - keep)
+}
+
+// ahead returns how many executors should wait for requests that have not come.
+func (p *Pool) ahead(s *server, now time.Time) int {
+	at := p.quietAt()
+	if !s.parks(p.limits) || p.old(s) || p.closing || !at.IsZero() && !now.Before(at) {
+		return 0
+	}
+	target := max(p.target, p.limits.ParkedMin)
+	if p.limits.MaxRequests > 1 {
+		target -= s.leases // those will come back
+	}
+	return min(max(target, 0), p.limits.ParkedMax)
+}
+
+// atLeast is how many stay while the pool is in use.
+func (p *Pool) atLeast() int { return max(p.limits.ParkedMin, min(1, p.limits.ParkedMax)) }
+
+// quietAt returns when the pool has been idle for so long that nothing is kept ready;
+// zero while it is in use.
+func (p *Pool) quietAt() time.Time {
+	if p.idleAt.IsZero() || !p.wanted {
+		return p.idleAt
+	}
+	return p.idleAt.Add(-p.limits.IdleTimeout / 2)
+}
+
+// nextDismissal returns when the next executor will have waited for too long; zero if
+// none will.
+func (p *Pool) nextDismissal() (at time.Time) {
+	s := p.current
+	if s == nil || len(s.parked) == 0 {
+		return time.Time{}
+	}
+	at = p.quietAt()
+	if len(s.parked) > p.atLeast() {
+		if surplus := s.parked[0].since.Add(surplusAge); at.IsZero() || surplus.Before(at) {
+			at = surplus
+		}
+	}
+	return at
+}
+
+// parks reports whether executors of s may wait for a request.
+func (s *server) parks(l Limits) bool {
+	return s.info.Mode.Warm() && (s.info.Parks || l.ParkV1)
+}
+
+// hasRoom reports whether the script allows one more executor at once.
+func (s *server) hasRoom() bool {
+	return s.info.Limit == 0 || s.leases+len(s.parked)+s.making < s.info.Limit
+}
+
+// dismiss ends the n executors that have been parked longest.
+func (s *server) dismiss(n int) {
+	for range n {
+		s.parked[0].Dismiss()
+		s.parked = slices.Delete(s.parked, 0, 1)
+	}
+}
+
+// makeExecutor has one made. A library that makes no more at once than it allows may
+// take as long as a request may wait for a free executor.
+func (p *Pool) makeExecutor(s *server) {
+	s.making++
+	wait, requests := p.limits.QueueWait, p.limits.MaxRequests
+	go func() { // until it is there, or cannot be had
+		ctx, cancel := context.WithTimeout(s.life, wait)
+		defer cancel()
+		made, err := s.proc.Park(ctx, requests)
+		if !p.send(func() { p.made(s, made, err) }) && err == nil {
+			made.Dismiss()
+		}
+	}()
+}
+
+// made takes a new executor.
+func (p *Pool) made(s *server, e prefork.Executor, err error) {
+	s.making--
+	switch {
+	case err == nil && s == p.current:
+		now := time.Now()
+		s.parked = append(s.parked, &executor{Executor: e, born: now, since: now})
+	case err == nil:
+		e.Dismiss()
+	case s != p.current: // and those who wait, wait for another
+	case errors.Is(err, prefork.ErrGone):
+		p.lost(s)
+	default:
+		p.notMade(err)
+	}
+}
+
+// notMade answers the one who has waited longest for an executor that cannot be made.
+// Ahead of need none is made until somebody comes.
+func (p *Pool) notMade(err error) {
+	p.target = 0
+	if len(p.starved) == 0 {
+		return
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = ErrQueueTimeout
+	}
+	p.slots--
+	p.refuse(p.starved.pop(), err)
+}
+
+// reuse takes an executor back that has had a request.
+func (p *Pool) reuse(s *server, e *executor) {
+	if e.Executor == nil {
+		return
+	}
+	e.requests++
+	e.since = time.Now()
+	if s != p.current || e.since.Sub(e.born) >= p.limits.MaxAge || p.hasGrown(e) {
+		e.Dismiss()
+		return
+	}
+	s.parked = append(s.parked, e)
+}
+
+// hasGrown reports whether an executor needs too much more memory than after its first
+// request.
+func (p *Pool) hasGrown(e *executor) bool {
+	switch {
+	case p.limits.MaxGrowth < 0:
+		return false
+	case e.requests == 1:
+		e.memory = e.Memory()
+	case e.requests%growthInterval == 0:
+		return e.Memory()-e.memory > p.limits.MaxGrowth
+	}
+	return false
+}
