@@ -22,6 +22,10 @@ func TestDefaultsAreWhatTheCommentsSay(t *testing.T) {
 	inPool := pool.Limits{}.WithDefaults()
 	done := map[string]string{
 		"MaxConcurrent": fmt.Sprint(inPool.MaxConcurrent),
+		"V1":            fmt.Sprint(inPool.ParkV1),
+		"MaxRequests":   fmt.Sprint(inPool.MaxRequests),
+		"MaxAge":        inPool.MaxAge.String(),
+		"MaxGrowth":     fmt.Sprint(inPool.MaxGrowth),
 		"QueueSize":     fmt.Sprint(inPool.QueueSize),
 		"QueueWait":     inPool.QueueWait.String(),
 		"StartTimeout":  inPool.StartTimeout.String(),
@@ -77,6 +81,7 @@ func TestEveryLimitIsInheritedFromTheDefaults(t *testing.T) {
 	all := Limits{
 		MaxConcurrent: 1, QueueSize: 2, QueueWait: 3, StartTimeout: 4, Timeout: 5,
 		IdleTimeout: 6, GracePeriod: 7, Reload: "off", SpoolLimit: 8,
+		Parked: Parked{1, 2, true}, MaxRequests: 9, MaxAge: 10, MaxGrowth: 11,
 	}
 	v := reflect.ValueOf(all)
 	for i := range v.NumField() {

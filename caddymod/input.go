@@ -21,18 +21,6 @@ const (
 	lingerLimit = 64 << 20
 )
 
-// body returns the request's body. What of it is read ahead must come within the time
-// limit: nothing else watches it yet.
-func (x *exchange) body() (*cgi.Body, error) {
-	if x.Timeout > 0 && x.r.ContentLength != 0 {
-		stalled := time.AfterFunc(time.Duration(x.Timeout), func() {
-			_ = http.NewResponseController(x.w).SetReadDeadline(time.Unix(1, 0))
-		})
-		defer stalled.Stop()
-	}
-	return cgi.NewBody(x.r, x.spoolLimit())
-}
-
 // An input feeds a request body to a script.
 type input struct {
 	x    *exchange

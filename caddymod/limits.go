@@ -20,17 +20,8 @@ type Limits struct {
 	// the queue. Default: `4`.
 	MaxConcurrent int `json:"max_concurrent,omitempty"`
 
-	// How many executors of a script wait for requests that have not come yet, while
-	// the script is in use: at least `parked_min`, and as many as the requests of the
-	// last seconds have needed, up to `parked_max`. A negative maximum means none.
-	// Defaults: `0` and `max_concurrent`.
-	ParkedMin int `json:"parked_min,omitempty"`
-	ParkedMax int `json:"parked_max,omitempty"`
-
-	// Whether executors of scripts with Debian's library may wait too. It looks for
-	// changed modules when it makes one, so a change that comes later and that is
-	// neither the script's nor watched is missed. Default: `false`.
-	ParkV1 bool `json:"park_v1,omitempty"`
+	// How many executors of a script wait for requests that have not come yet.
+	Parked Parked `json:"parked,omitzero"`
 
 	// How many requests an executor serves, one after the other: more than one if the
 	// script asks the library for the next one, or if `reuse` is on.
@@ -78,6 +69,21 @@ type Limits struct {
 	SpoolLimit int64 `json:"spool_limit,omitempty"`
 }
 
+// Parked says how many executors wait, while a script is in use, for requests that
+// have not come yet: as many as the requests of the last seconds have needed.
+type Parked struct {
+	// At least so many. Default: none.
+	Min int `json:"min,omitempty"`
+
+	// At most so many. Default: as many as may run at once. Negative: none.
+	Max int `json:"max,omitempty"`
+
+	// Whether executors of scripts with Debian's library may wait too. It looks for
+	// changed modules when it makes one, so a later change of a file that is neither the
+	// script nor watched is missed until the next executor. Default: `false`.
+	V1 bool `json:"v1,omitempty"`
+}
+
 // The defaults of what this package enforces itself; pool.Limits has the others.
 const (
 	defaultTimeout    = 60 * time.Second
@@ -88,9 +94,7 @@ const (
 func (l Limits) or(defaults Limits) Limits {
 	return Limits{
 		MaxConcurrent: cmp.Or(l.MaxConcurrent, defaults.MaxConcurrent),
-		ParkedMin:     cmp.Or(l.ParkedMin, defaults.ParkedMin),
-		ParkedMax:     cmp.Or(l.ParkedMax, defaults.ParkedMax),
-		ParkV1:        cmp.Or(l.ParkV1, defaults.ParkV1),
+		Parked:        cmp.Or(l.Parked, defaults.Parked),
 		MaxRequests:   cmp.Or(l.MaxRequests, defaults.MaxRequests),
 		MaxAge:        cmp.Or(l.MaxAge, defaults.MaxAge),
 		MaxGrowth:     cmp.Or(l.MaxGrowth, defaults.MaxGrowth),
@@ -112,9 +116,9 @@ var builtin = Limits{Timeout: caddy.Duration(defaultTimeout), SpoolLimit: defaul
 func (l Limits) forPool() pool.Limits {
 	return pool.Limits{
 		MaxConcurrent: l.MaxConcurrent,
-		ParkedMin:     l.ParkedMin,
-		ParkedMax:     l.ParkedMax,
-		ParkV1:        l.ParkV1,
+		ParkedMin:     l.Parked.Min,
+		ParkedMax:     l.Parked.Max,
+		ParkV1:        l.Parked.V1,
 		MaxRequests:   l.MaxRequests,
 		MaxAge:        time.Duration(l.MaxAge),
 		MaxGrowth:     l.MaxGrowth,
@@ -135,8 +139,8 @@ func (l Limits) validate() error {
 	if l.MaxRequests < 0 {
 		return errors.New("max_requests cannot be off: a process that serves for ever keeps what every request has left in it")
 	}
-	if l.ParkedMin < 0 || l.ParkedMax > 0 && l.ParkedMin > l.ParkedMax {
-		return fmt.Errorf("parked: from %d to %d is no range", l.ParkedMin, l.ParkedMax)
+	if l.Parked.Min < 0 || l.Parked.Max > 0 && l.Parked.Min > l.Parked.Max {
+		return fmt.Errorf("parked: from %d to %d is no range", l.Parked.Min, l.Parked.Max)
 	}
 	switch pool.Reload(l.Reload) {
 	case "", pool.Strict, pool.Stale, pool.Off:
@@ -180,22 +184,22 @@ func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
 // unmarshalParked reads `parked <min> <max> [v1]` or `parked off`.
 func (l *Limits) unmarshalParked(d *caddyfile.Dispenser) (err error) {
 	words := d.RemainingArgs()
-	if l.ParkedMax != 0 {
+	if l.Parked.Max != 0 {
 		return d.Err("parked is given twice")
 	}
 	if len(words) == 1 && words[0] == off {
-		l.ParkedMax = -1
+		l.Parked.Max = -1
 		return nil
 	}
 	if len(words) == 3 && words[2] == "v1" {
-		l.ParkV1 = true
+		l.Parked.V1 = true
 		words = words[:2]
 	}
 	if len(words) != 2 {
 		return d.Err("parked wants the least and the largest number, and v1 if executors of Debian's library may be parked; or off")
 	}
-	if l.ParkedMin, err = parseNumber(words[0], 0); err == nil {
-		l.ParkedMax, err = parseNumber(words[1], 1)
+	if l.Parked.Min, err = parseNumber(words[0], 0); err == nil {
+		l.Parked.Max, err = parseNumber(words[1], 1)
 	}
 	if err != nil {
 		return d.Errf("parked: %v", err)

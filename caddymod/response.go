@@ -22,8 +22,8 @@ import (
 const flushDelay = 2 * time.Millisecond
 
 // endWait is how long after the end of the output the end of the executor is
-// waited for, to learn whether the output is complete. A script that goes on
-// after it has closed its output delays its response by no more than this.
+// waited for, to tell how it was. A script that goes on after it has closed its output
+// delays its response by no more than this.
 const endWait = 250 * time.Millisecond
 
 // errCrashed says that an executor was killed while it answered.
@@ -145,15 +145,20 @@ func (x *exchange) write(p []byte) error {
 	return err
 }
 
-// complete learns how the executor ended, if it ends at all now. One that has closed its
-// output by itself has nothing more to say; then only the access log waits.
+// complete learns how the executor ended, if it is at its end. One that has closed its
+// output by itself has nothing more to say, and may go on; only the access log waits
+// for its end.
 func (x *exchange) complete() error {
-	if !x.reports() && x.lease.Answered() {
-		return nil
+	wait := x.output.expired()
+	if x.lease.Answered() {
+		if !x.reports() {
+			return nil
+		}
+		wait = time.After(endWait)
 	}
 	select {
 	case <-x.lease.Finished():
-	case <-time.After(endWait):
+	case <-wait:
 		return nil
 	}
 	if status := x.lease.Status(); status.Crashed() {

@@ -113,7 +113,7 @@ type exchange struct {
 // serve is the whole way. Until the header is sent, an error is an answer; then
 // it can only break the connection.
 func (x *exchange) serve() error {
-	body, err := x.body()
+	body, err := cgi.NewBody(x.r, x.spoolLimit())
 	if err != nil {
 		return x.fail(err)
 	}

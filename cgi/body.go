@@ -41,18 +41,19 @@ const memoryLimit = 64 << 10
 type Body struct {
 	// Length in bytes; negative where the request has no body.
 	Length int64
-	// Ahead is the whole of a short body, which has been read.
-	Ahead []byte
-	// Reader is where to read a long one that has a length.
+	// Reader is where to read a body that came with a length. It has not been read at
+	// all: script and client may take turns.
 	Reader io.Reader
+	// Ahead is the whole of a short body that came without one.
+	Ahead []byte
 	// File holds a spooled body, at its beginning, with no name in any folder.
 	File *os.File
 }
 
-// NewBody returns the body of a request. A short one is read first, so that a script
-// does not wait for its client. One without a length, as HTTP/1.1 sends in chunks and
-// HTTP/2 at will, is read to its end in any case: into memory if it is short, else into
-// a temporary file, up to limit bytes. Of Ahead, Reader and File at most one is set.
+// NewBody returns the body of a request. One without a length, as HTTP/1.1 sends
+// in chunks and HTTP/2 at will, is read to its end first: into memory if it is
+// short, else into a temporary file, up to limit bytes. Of Reader, Ahead and File at
+// most one is set.
 //
 // Errors: [ErrBodyTooLarge], *[BodyError], or that of spooling. Reader returns a
 // *BodyError too.
@@ -62,14 +63,8 @@ func NewBody(r *http.Request, limit int64) (*Body, error) {
 		return &Body{Length: -1}, nil
 	case r.ContentLength == 0:
 		return &Body{}, nil
-	case r.ContentLength > memoryLimit:
-		return &Body{Length: r.ContentLength, Reader: io.LimitReader(clientReader{r.Body}, r.ContentLength)}, nil
 	case r.ContentLength > 0:
-		ahead := make([]byte, r.ContentLength)
-		if _, err := io.ReadFull(clientReader{r.Body}, ahead); err != nil {
-			return nil, tooShort(err)
-		}
-		return &Body{Length: r.ContentLength, Ahead: ahead}, nil
+		return &Body{Length: r.ContentLength, Reader: io.LimitReader(clientReader{r.Body}, r.ContentLength)}, nil
 	}
 	limit = min(limit, math.MaxInt64-1)
 	body := io.LimitReader(clientReader{r.Body}, limit+1)
@@ -83,14 +78,6 @@ func NewBody(r *http.Request, limit int64) (*Body, error) {
 		return &Body{Length: int64(len(start)), Ahead: start}, nil
 	}
 	return spool(io.MultiReader(bytes.NewReader(start), body), limit)
-}
-
-// tooShort returns err, or what it means that a body ends before its length.
-func tooShort(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return &BodyError{io.ErrUnexpectedEOF}
-	}
-	return err
 }
 
 // spool writes a body to a file without a name.

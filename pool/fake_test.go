@@ -17,6 +17,7 @@ type fake struct {
 	launches []*fakeProcess       // in order
 	fail     error                // what the next launches return
 	hold     chan struct{}        // if not nil, launches wait until it is closed
+	holdPark chan struct{}        // the same, for executors
 	running  int                  // executors
 	most     int                  // as many ran at once
 	parked   int                  // executors that wait for a request
@@ -73,7 +74,10 @@ type fakeProcess struct {
 	once     sync.Once
 	deaf     bool // Stop has no effect
 
-	vanishing bool // dies when it is called
+	vanishing bool   // dies when it is called
+	slain     int    // executors that were parked before are dead
+	memory    int64  // of an executor
+	barren    string // why it makes no executors
 }
 
 func (p *fakeProcess) Info() prefork.Info {
@@ -93,22 +97,40 @@ func (p *fakeProcess) Park(_ context.Context, requests int) (prefork.Executor, e
 		return nil, fmt.Errorf("fake: %w", prefork.ErrGone)
 	default:
 	}
-	p.fake.set(func() { p.fake.parked++ })
-	return &fakeExecutor{process: p, left: requests}, nil
+	var hold chan struct{}
+	p.fake.set(func() { hold = p.fake.holdPark })
+	if hold != nil {
+		<-hold
+	}
+	p.fake.mu.Lock()
+	defer p.fake.mu.Unlock()
+	if p.barren != "" {
+		return nil, errors.New(p.barren)
+	}
+	p.fake.parked++
+	return &fakeExecutor{process: p, left: requests, batch: p.slain}, nil
 }
 
 type fakeExecutor struct {
 	process *fakeProcess
 	left    int // requests
-	memory  int64
+	batch   int
 }
 
-func (e *fakeExecutor) Memory() int64 { return e.memory }
-func (e *fakeExecutor) Dismiss()      { e.process.fake.set(func() { e.process.fake.parked-- }) }
+func (e *fakeExecutor) Memory() int64 {
+	e.process.fake.mu.Lock()
+	defer e.process.fake.mu.Unlock()
+	return e.process.memory
+}
+func (e *fakeExecutor) Dismiss() { e.process.fake.set(func() { e.process.fake.parked-- }) }
 
 func (e *fakeExecutor) Start(context.Context, prefork.Request) (prefork.Call, error) {
 	p := e.process
-	p.fake.set(func() { p.fake.parked-- })
+	dead := false
+	p.fake.set(func() { p.fake.parked--; dead = e.batch < p.slain })
+	if dead {
+		return nil, prefork.ErrGone
+	}
 	if p.vanishing {
 		defer p.Kill() // after the pool has heard of it from the request
 		return nil, prefork.ErrGone

@@ -32,11 +32,15 @@ type executor struct {
 	memory           int64     // after its first request
 }
 
-// expectMore notes that a request has come.
-func (p *Pool) expectMore() {
-	if p.current == nil || len(p.current.parked) <= len(p.starved) {
-		p.target = min(p.target+1, p.limits.ParkedMax)
+// expect notes that a request wants an executor.
+func (p *Pool) expect() {
+	switch {
+	case p.current == nil: // it waits for a server, with others
+		p.target = max(p.target, len(p.starved)+1)
+	case len(p.current.parked) <= len(p.starved):
+		p.target++
 	}
+	p.target = min(p.target, p.limits.ParkedMax)
 }
 
 // serve gives executors that are parked to leases that wait for one.

@@ -163,7 +163,7 @@ func (p *Pool) arrived(l *Lease) {
 // admit gives a lease a slot.
 func (p *Pool) admit(l *Lease) {
 	p.slots++
-	p.expectMore()
+	p.expect()
 	l.place, l.queued = starved, time.Since(l.arrived)
 	p.starved.push(l)
 }

@@ -57,7 +57,7 @@ type request struct {
 
 // play executes commands, one per line:
 //
-//	spec NAME [key=value ...]      max queue wait start idle grace reload watch
+//	spec NAME [key=value ...]      max parked requests age queue wait start idle grace reload watch
 //	enter GEN NAME ...             a generation that wants these specs
 //	leave GEN
 //	request R NAME [GEN]           asks for a lease and calls; default: the newest generation
@@ -75,7 +75,12 @@ type request struct {
 //	sleep DURATION                 virtual
 //	event TEXT                     the next event that is not expected yet begins so
 //	launches N                     as many there were
+//	forking off | on               executors are not made yet; and are
 //	running N                      executors now
+//	parked N                       executors that wait for a request
+//	killparked N                   all that server N has parked are killed
+//	grow N BYTES                   executors of server N need so much memory
+//	nomore N TEXT | nomore N       server N cannot make executors, because of TEXT; or can
 //	pools N
 //	close DURATION                 the program ends within
 func play(t *testing.T, folder, text string) {
@@ -97,8 +102,8 @@ func play(t *testing.T, folder, text string) {
 	if n := len(p.registry.pools); n != 0 {
 		t.Errorf("%d pools are left", n)
 	}
-	if p.fake.running != 0 {
-		t.Errorf("%d executors are left", p.fake.running)
+	if p.fake.running != 0 || p.fake.parked != 0 {
+		t.Errorf("%d executors are left that run, %d that are parked", p.fake.running, p.fake.parked)
 	}
 	for _, r := range p.requests {
 		<-r.done
@@ -174,6 +179,23 @@ func (p *player) do(line string, words []string) {
 		check(strconv.Itoa(p.fake.started()) == args[0], p.fake.started())
 	case "running":
 		check(strconv.Itoa(p.fake.running) == args[0], p.fake.running)
+	case "forking":
+		p.fake.set(func() {
+			if args[0] == "off" {
+				p.fake.holdPark = make(chan struct{})
+			} else {
+				close(p.fake.holdPark)
+				p.fake.holdPark = nil
+			}
+		})
+	case "parked":
+		check(strconv.Itoa(p.fake.parked) == args[0], p.fake.parked)
+	case "killparked":
+		p.fake.set(func() { p.server(args[0]).slain++ })
+	case "grow":
+		p.fake.set(func() { p.server(args[0]).memory, _ = strconv.ParseInt(args[1], 10, 64) })
+	case "nomore":
+		p.fake.set(func() { p.server(args[0]).barren = strings.Join(args[1:], " ") })
 	case "pools":
 		check(strconv.Itoa(len(p.registry.all())) == args[0], len(p.registry.all()))
 	case "close":
@@ -212,6 +234,14 @@ func (p *player) spec(name string, settings []string) Spec {
 		switch key {
 		case "max":
 			s.Limits.MaxConcurrent = number
+		case "parked":
+			least, most, _ := strings.Cut(value, ",")
+			s.Limits.ParkedMin, _ = strconv.Atoi(least)
+			s.Limits.ParkedMax, _ = strconv.Atoi(most)
+		case "requests":
+			s.Limits.MaxRequests = number
+		case "age":
+			s.Limits.MaxAge = duration(value)
 		case "queue":
 			s.Limits.QueueSize = number
 		case "wait":

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -64,15 +63,15 @@ func (m *monitor) start(ctx context.Context, req Request) (*call, error) {
 
 func (m *monitor) send(ctx context.Context, stdin *os.File, s *streams, message []byte) error {
 	defer abortWhenDone(ctx, m.conn)()
-	stdin, err := orNull(stdin)
+	fd, err := orNull(stdin)
 	if err != nil {
 		return err
 	}
 	if _, err = m.conn.Write([]byte{0}); err != nil {
 		return err
 	}
-	for _, f := range []*os.File{stdin, s.theirStdout, s.theirStderr} {
-		if err = sendFile(m.conn, f); err != nil {
+	for _, fd := range []int{fd, s.theirStdout, s.theirStderr} {
+		if err = m.conn.send([]byte{0}, fd); err != nil {
 			return err
 		}
 	}
@@ -90,20 +89,6 @@ type call struct {
 	mu       sync.Mutex // guards what follows
 	executor *peer      // once known
 	ended    bool
-}
-
-// sendFile sends one descriptor with one byte.
-func sendFile(conn *net.UnixConn, f *os.File) error {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var errSend error
-	// The descriptor stays open while Control runs.
-	err = raw.Control(func(fd uintptr) {
-		_, _, errSend = conn.WriteMsgUnix([]byte{0}, unix.UnixRights(int(fd)), nil)
-	})
-	return errors.Join(err, errSend)
 }
 
 // PID implements [Call].
@@ -126,14 +111,14 @@ func (c *call) PID() int {
 // a pipe, unless a process that the executor has forked holds that pipe too.
 func (c *call) attend(executor *peer) {
 	executor.wait()
-	_ = c.conn.CloseWrite()
+	c.conn.shutdown(unix.SHUT_WR)
 }
 
 // Interrupt implements [Call]. The monitor sees end-of-file, sends SIGINT to its
 // process group, and reports the status on the half that stays open.
 func (c *call) Interrupt() {
 	c.interrupted.Store(true)
-	_ = c.conn.CloseWrite()
+	c.conn.shutdown(unix.SHUT_WR)
 }
 
 // Kill implements [Call]. The monitor is in the group that it leads, so the
@@ -167,7 +152,7 @@ func (c *call) Wait() (Status, Executor) {
 		c.peer.wait()
 		// Something that setup left running may hold the other end as well; what the
 		// monitor has written stays readable.
-		_ = c.conn.CloseRead()
+		c.conn.shutdown(unix.SHUT_RD)
 	}()
 	status := readStatus(c.conn)
 	if status.Lost || c.interrupted.Load() {

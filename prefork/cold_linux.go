@@ -48,8 +48,13 @@ func (c *cold) Start(_ context.Context, req Request) (Call, error) {
 	if err != nil {
 		return nil, err
 	}
+	stdin, err := orNull(req.Stdin)
+	if err != nil {
+		s.abandon()
+		return nil, err
+	}
 	child, err := c.cmd.start(req.Args, func(program string, argv []string) (*child, error) {
-		return spawnFiles(program, argv, c.cmd.dir(), req.Env, req.Stdin, s.theirStdout, s.theirStderr)
+		return spawn(program, argv, c.cmd.dir(), req.Env, []int{stdin, s.theirStdout, s.theirStderr})
 	})
 	s.handedOver()
 	if err != nil {

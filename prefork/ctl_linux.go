@@ -1,24 +1,21 @@
 package prefork
 
-import (
-	"os"
-	"time"
-)
+import "time"
 
 // What a native server is told.
 
 // sendFork sends the message and the four descriptors that belong to it. Stdin comes
 // with the request; until then it is /dev/null.
-func (s *native) sendFork(e *nativeExecutor, call *os.File) error {
-	stdin, err := nullDevice()
+func (s *native) sendFork(e *nativeExecutor, call int) error {
+	stdin, err := orNull(nil)
 	if err != nil {
 		return err
 	}
 	err = s.tell(func() error {
 		_, err := s.ctl.Write(appendFork(nil, e.id, e.left))
-		for _, f := range []*os.File{call, stdin, e.streams.theirStdout, e.streams.theirStderr} {
+		for _, fd := range []int{call, stdin, e.streams.theirStdout, e.streams.theirStderr} {
 			if err == nil {
-				err = sendFile(s.ctl, f)
+				err = s.ctl.send([]byte{0}, fd)
 			}
 		}
 		return err

@@ -28,7 +28,7 @@ func begin(t *testing.T, p Process, args ...string) (running, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closeFiles(c.Stdout(), c.Stderr()) })
+	t.Cleanup(func() { closeStreams(c) })
 	r := running{c, bufio.NewReader(c.Stdout())}
 	line, err := r.stdout.ReadString('\n')
 	if err != nil {
@@ -52,7 +52,7 @@ func TestKilledServerLeavesItsCallsAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeFiles(c.Stdout(), c.Stderr())
+	defer closeStreams(c)
 	stdout := bufio.NewReader(c.Stdout())
 	if line, _ := stdout.ReadString('\n'); line != "begun\n" {
 		t.Fatalf("first line is %q", line)

@@ -1,9 +1,7 @@
 package prefork
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -27,10 +25,10 @@ type ends struct {
 	ours, script []func()
 
 	rendezvous *rendezvous
-	call       *net.UnixConn // first call; not in ours, since it goes to who makes that call
-	sentinel   *os.File      // read end: end-of-file when the server is gone
-	leash      *os.File      // write end: its closing tells the server to quit
-	stderr     *os.File      // read end
+	call       *socket  // first call; not in ours, since it goes to who makes that call
+	sentinel   *os.File // read end: end-of-file when the server is gone
+	leash      *os.File // write end: its closing tells the server to quit
+	stderr     *os.File // read end
 
 	// stdin has nothing to read, and knows whether somebody has tried. It is for an
 	// automatic fork point, and nil for others.
@@ -129,12 +127,9 @@ func reopenForAppending(pipe *os.File) (*os.File, error) {
 
 // makeCall makes the socket of the first call, which is ctl in the native dialect.
 func (e *ends) makeCall() (err error) {
-	var theirs *os.File
-	if e.call, theirs, err = callSocket(); err != nil {
-		return err
+	if e.call, e.callFD, err = socketPair(); err == nil {
+		e.closesLater(e.callFD)
 	}
-	e.script = append(e.script, func() { _ = theirs.Close() })
-	e.callFD, err = rawFD(theirs)
 	return err
 }
 
@@ -173,16 +168,13 @@ func closeAll(list *[]func()) {
 // spawn starts the script with the script's ends, and closes those here.
 func (e *ends) spawn(cmd Command, mode Mode) (*child, error) {
 	defer e.closeScript()
-	stdin, err := nullDevice()
-	if err != nil {
-		return nil, err
-	}
+	var stdin *os.File
 	if e.stdin != nil {
 		stdin = e.stdin.theirs
 	}
 	fds := make([]int, 0, watcheFD+1)
 	for i, f := range []*os.File{stdin, e.stdoutFD, e.stderrFD} {
-		fd, err := rawFD(f)
+		fd, err := orNull(f)
 		if err != nil {
 			return nil, err
 		}
@@ -204,22 +196,4 @@ func (e *ends) spawn(cmd Command, mode Mode) (*child, error) {
 	return cmd.start(cmd.Args, func(program string, argv []string) (*child, error) {
 		return spawn(program, argv, cmd.dir(), env, fds)
 	})
-}
-
-// callSocket makes the socket of one call.
-func callSocket() (ours *net.UnixConn, theirs *os.File, err error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot make a socket pair: %w", err)
-	}
-	theirs = os.NewFile(uintptr(pair[1]), "call")
-	file := ourEnd(pair[0], "call")
-	defer file.Close()
-	if err = passCredentials(pair[0]); err == nil {
-		var conn net.Conn
-		if conn, err = net.FileConn(file); err == nil {
-			return conn.(*net.UnixConn), theirs, nil
-		}
-	}
-	return nil, nil, errors.Join(err, theirs.Close())
 }

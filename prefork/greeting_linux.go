@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A greeting is what came of waiting for the first one on CALL. Its first bytes
@@ -27,7 +24,7 @@ type ready struct {
 }
 
 // awaitGreeting reads what comes on CALL up to the first greeting.
-func awaitGreeting(ctx context.Context, conn *net.UnixConn, listener Listener) greeting {
+func awaitGreeting(ctx context.Context, conn *socket, listener Listener) greeting {
 	defer abortWhenDone(ctx, conn)()
 	reader := &credentialReader{conn: conn}
 	places := map[int]string{}
@@ -85,7 +82,7 @@ func hear(listener Listener, kind string, payload []byte) error {
 // A greeted is a connection to a monitor, or to a native executor, that has said
 // its greeting and waits for a request.
 type greeted struct {
-	conn *net.UnixConn
+	conn *socket
 	peer *peer
 }
 
@@ -95,7 +92,7 @@ func (m *greeted) close() {
 }
 
 // greet reads a greeting. On failure conn stays open, and the caller's.
-func greet(ctx context.Context, conn *net.UnixConn) (*greeted, error) {
+func greet(ctx context.Context, conn *socket) (*greeted, error) {
 	defer abortWhenDone(ctx, conn)()
 	reader := &credentialReader{conn: conn}
 	return meet(ctx, reader, readGreeting(reader))
@@ -125,38 +122,21 @@ func meet(ctx context.Context, reader *credentialReader, err error) (*greeted, e
 // A credentialReader reads from a socket and keeps the process number of the
 // first sender.
 type credentialReader struct {
-	conn *net.UnixConn
+	conn *socket
 	pid  int
 }
 
 func (r *credentialReader) Read(p []byte) (int, error) {
-	oob := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
-	n, oobn, _, _, err := r.conn.ReadMsgUnix(p, oob)
-	if err != nil {
-		return n, err
-	}
+	n, pid, err := r.conn.receive(p)
 	if r.pid == 0 {
-		r.pid = senderPID(oob[:oobn])
+		r.pid = pid
 	}
-	return n, nil
-}
-
-func senderPID(oob []byte) int {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return 0
-	}
-	for _, m := range messages {
-		if cred, err := unix.ParseUnixCredentials(&m); err == nil {
-			return int(cred.Pid)
-		}
-	}
-	return 0
+	return n, err
 }
 
 // abortWhenDone ends reads and writes on conn when ctx is done. The function it
 // returns must be called when they are over.
-func abortWhenDone(ctx context.Context, conn *net.UnixConn) (stop func()) {
+func abortWhenDone(ctx context.Context, conn *socket) (stop func()) {
 	fired := make(chan struct{})
 	cancel := context.AfterFunc(ctx, func() {
 		_ = conn.SetDeadline(time.Now())

@@ -2,6 +2,7 @@ package prefork
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -103,8 +104,12 @@ func (g *guard) ensure() {
 		return
 	}
 	defer theirs.Close()
-	g.shell, err = spawnFiles("/bin/sh", []string{"prefork-cgi-guard", "-c", guardScript}, "/",
-		[]string{"PATH=/usr/bin:/bin"}, theirs, nil, nil)
+	stdin, errStdin := orNull(theirs)
+	nothing, err := orNull(nil)
+	if err = errors.Join(err, errStdin); err == nil {
+		g.shell, err = spawn("/bin/sh", []string{"prefork-cgi-guard", "-c", guardScript}, "/",
+			[]string{"PATH=/usr/bin:/bin"}, []int{stdin, nothing, nothing})
+	}
 	if err != nil {
 		_ = ours.Close()
 		return

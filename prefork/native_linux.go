@@ -3,17 +3,18 @@ package prefork
 import (
 	"context"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A native is the warm process of a script whose library speaks the native
 // dialect. It is our child, and the parent of its executors.
 type native struct {
-	ctl      *net.UnixConn
+	ctl      *socket
 	child    *child
 	ends     *ends
 	guard    *guard
@@ -127,7 +128,7 @@ func (s *native) over(id uint32, end ending) error {
 	e, ok := s.executors[id]
 	delete(s.executors, id)
 	if s.stopped && len(s.executors) == 0 {
-		_ = s.ctl.CloseWrite()
+		s.ctl.shutdown(unix.SHUT_WR)
 	}
 	s.mu.Unlock()
 	if !ok {
@@ -141,7 +142,7 @@ func (s *native) over(id uint32, end ending) error {
 func (s *native) attend(ended <-chan Status) {
 	<-ended
 	// What setup or a script left running may hold the other end too.
-	_ = s.ctl.CloseRead()
+	s.ctl.shutdown(unix.SHUT_RD)
 	<-s.silent
 	s.mu.Lock()
 	s.stopped = true
@@ -173,7 +174,7 @@ func (s *native) Stop() {
 	if !s.stopped {
 		s.stopped = true
 		if len(s.executors) == 0 {
-			_ = s.ctl.CloseWrite()
+			s.ctl.shutdown(unix.SHUT_WR)
 		}
 	}
 }
@@ -203,20 +204,20 @@ func (s *native) Park(ctx context.Context, requests int) (Executor, error) {
 
 // fork has the server fork an executor, and waits for its greeting.
 func (s *native) fork(ctx context.Context, requests int) (_ Executor, err error) {
-	ours, theirs, err := callSocket()
+	ours, theirs, err := socketPair()
 	if err != nil {
 		s.leave()
 		return nil, err
 	}
-	defer theirs.Close()
 	e, err := s.register(requests)
 	if err != nil {
 		_ = ours.Close()
+		_ = unix.Close(theirs)
 		s.leave()
 		return nil, err
 	}
 	err = s.sendFork(e, theirs)
-	_ = theirs.Close() // or the executor's end would not be seen
+	_ = unix.Close(theirs) // or the executor's end would not be seen
 	if err == nil {
 		e.greeted, err = greet(ctx, ours)
 	}

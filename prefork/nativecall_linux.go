@@ -6,12 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"os"
 	"sync/atomic"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // A nativeExecutor is a process that a native server has forked. It is the server's
@@ -55,16 +51,16 @@ func (e *nativeExecutor) Start(ctx context.Context, req Request) (Call, error) {
 		return nil, err
 	}
 	c := &nativeCall{e, e.streams}
-	files := []*os.File{stdin}
+	fds := []int{stdin}
 	if c.streams == nil {
 		if c.streams, err = newStreams(); err != nil {
 			e.Dismiss()
 			return nil, err
 		}
-		files = append(files, c.theirStdout, c.theirStderr)
+		fds = append(fds, c.theirStdout, c.theirStderr)
 	}
 	e.streams = nil
-	err = e.send(ctx, message, files)
+	err = e.send(ctx, message, fds)
 	c.handedOver()
 	if e.left--; e.left == 0 || err != nil {
 		_ = e.conn.Close() // an executor that has not all of its request ends
@@ -82,27 +78,11 @@ func (e *nativeExecutor) Start(ctx context.Context, req Request) (Call, error) {
 const roomy = 64 << 10
 
 // send sends the byte that says "go on", with its descriptors, and the request.
-func (e *nativeExecutor) send(ctx context.Context, message []byte, files []*os.File) error {
+func (e *nativeExecutor) send(ctx context.Context, message []byte, fds []int) error {
 	if len(message) > roomy {
 		defer abortWhenDone(ctx, e.conn)()
 	}
-	return sendWithFiles(e.conn, message, files)
-}
-
-// sendWithFiles sends a message whose first byte carries descriptors.
-func sendWithFiles(conn *net.UnixConn, message []byte, files []*os.File) error {
-	fds := make([]int, len(files))
-	for i, f := range files {
-		var err error
-		if fds[i], err = rawFD(f); err != nil {
-			return err
-		}
-	}
-	n, _, err := conn.WriteMsgUnix(message, unix.UnixRights(fds...), nil)
-	if err == nil && n < len(message) {
-		_, err = conn.Write(message[n:])
-	}
-	return err
+	return e.conn.send(message, fds...)
 }
 
 // Dismiss implements [Executor].

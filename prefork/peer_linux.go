@@ -20,11 +20,11 @@ type peer struct {
 
 // newPeer takes hold of pid, which must be alive now.
 func newPeer(pid int) (*peer, error) {
-	fd, err := unix.PidfdOpen(pid, 0) // 0 is no process's, and refused
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK) // number 0 is no process's, and refused
 	if err != nil {
 		return nil, err
 	}
-	return &peer{pid: pid, pidfd: ourEnd(fd, "pidfd")}, nil
+	return &peer{pid: pid, pidfd: os.NewFile(uintptr(fd), "pidfd")}, nil
 }
 
 // close lets go; the process goes on. Signals after it do nothing.

@@ -13,11 +13,20 @@ import (
 // script: ours is non-blocking, so reads take deadlines; the script's is
 // blocking, as programs expect. The caller owns both.
 func NewPipe() (ours, theirs *os.File, err error) {
-	r, w, err := rawPipe()
+	r, w, err := outputPipe()
 	if err != nil {
 		return nil, nil, err
 	}
-	return ourEnd(r, "|0"), os.NewFile(uintptr(w), "|1"), nil
+	return r, os.NewFile(uintptr(w), "|1"), nil
+}
+
+// outputPipe is NewPipe with the script's end as a number.
+func outputPipe() (ours *os.File, theirs int, err error) {
+	r, w, err := rawPipe()
+	if err != nil {
+		return nil, -1, err
+	}
+	return ourEnd(r, "|0"), w, nil
 }
 
 // NewInputPipe is NewPipe the other way round: we write, the script reads.
@@ -37,10 +46,10 @@ func rawPipe() (r, w int, err error) {
 	return p[0], p[1], nil
 }
 
-// ourEnd hands a descriptor to the runtime's poller. SetNonblock cannot fail on
-// a pipe that has just been made.
+// ourEnd hands a pipe's descriptor to the runtime's poller. It has no flag yet, so that
+// none is lost, and setting one cannot fail.
 func ourEnd(fd int, name string) *os.File {
-	_ = unix.SetNonblock(fd, true)
+	_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_NONBLOCK)
 	return os.NewFile(uintptr(fd), name)
 }
 

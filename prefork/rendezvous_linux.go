@@ -1,13 +1,10 @@
 package prefork
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
-	"net"
 	"os"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,31 +67,10 @@ func newRendezvous() (listen int, r *rendezvous, err error) {
 
 // dial connects to the server. The caller owns the connection. The server may
 // be gone: then the error is ECONNREFUSED.
-func (r *rendezvous) dial(ctx context.Context) (*net.UnixConn, error) {
-	// Asked for before the peer can write, so its first bytes carry who it is.
-	dialer := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
-		var errPass error
-		err := c.Control(func(fd uintptr) { errPass = passCredentials(int(fd)) })
-		if err != nil {
-			return err
-		}
-		return errPass
-	}}
-	conn, err := dialer.DialContext(ctx, "unix", procFD(r.inode))
-	if err != nil {
-		return nil, err
-	}
-	return conn.(*net.UnixConn), nil
-}
+func (r *rendezvous) dial() (*socket, error) { return connect(procFD(r.inode)) }
 
 // close lets go of the inode.
 func (r *rendezvous) close() { _ = unix.Close(r.inode) }
-
-// passCredentials has the kernel attach the sender's process number to what is
-// received.
-func passCredentials(fd int) error {
-	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
-}
 
 // procFD names a descriptor of this process as a path.
 func procFD(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }

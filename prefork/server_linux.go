@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"syscall"
 	"time"
@@ -133,7 +132,7 @@ func (s *server) takeFirst() *greeted {
 // limit of monitors the server accepts later: then this takes as long as one of
 // the calls that run.
 func (s *server) connect(ctx context.Context) (*greeted, error) {
-	conn, err := s.dial(ctx)
+	conn, err := s.dial()
 	if err != nil {
 		return nil, err
 	}
@@ -153,13 +152,13 @@ func (s *server) connect(ctx context.Context) (*greeted, error) {
 	return nil, err
 }
 
-func (s *server) dial(ctx context.Context) (*net.UnixConn, error) {
+func (s *server) dial() (*socket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
 		return nil, ErrGone
 	}
-	conn, err := s.ends.rendezvous.dial(ctx)
+	conn, err := s.ends.rendezvous.dial()
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, ErrGone
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // errNoForkPoint says that the script ran to its end and never called the
@@ -75,7 +77,7 @@ func (r *rehearsal) run(ctx context.Context) (warmProcess, error) {
 	select {
 	case status := <-r.ended:
 		if failing(status) {
-			_ = r.call.CloseRead() // what it has said before is still there
+			r.call.shutdown(unix.SHUT_RD) // what it has said before is still there
 		}
 		return r.parted(ctx, status, <-r.greetings)
 	case <-ctx.Done():
@@ -135,7 +137,7 @@ func (r *rehearsal) secondMonitor(ctx context.Context) *greeted {
 	if !r.sentinelHeld() {
 		return nil
 	}
-	conn, err := r.rendezvous.dial(ctx)
+	conn, err := r.rendezvous.dial()
 	if err != nil {
 		return nil
 	}

@@ -41,34 +41,16 @@ var openNull = untilDone(func() error {
 	return nil
 })
 
-// nullDevice returns /dev/null.
-func nullDevice() (*os.File, error) {
-	err := openNull()
-	return null, err
-}
-
-// orNull returns f, or /dev/null for nil.
-func orNull(f *os.File) (*os.File, error) {
-	if f != nil {
-		return f, nil
-	}
-	return nullDevice()
-}
-
-// spawnFiles is spawn with files instead of numbers; nil is /dev/null.
-func spawnFiles(program string, argv []string, dir string, env []string, files ...*os.File) (*child, error) {
-	fds := make([]int, len(files))
-	for i, f := range files {
-		file, err := orNull(f)
-		if err != nil {
-			return nil, err
+// orNull returns the descriptor of f, which its owner keeps open; that of /dev/null
+// for nil.
+func orNull(f *os.File) (int, error) {
+	if f == nil {
+		if err := openNull(); err != nil {
+			return -1, err
 		}
-		// The callers keep their files open until spawn has returned.
-		if fds[i], err = rawFD(file); err != nil {
-			return nil, err
-		}
+		f = null
 	}
-	return spawn(program, argv, dir, env, fds)
+	return rawFD(f)
 }
 
 // start executes the script with spawn, by its interpreter if one is configured

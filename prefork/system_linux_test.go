@@ -82,7 +82,7 @@ func tryAsk(t *testing.T, p Process, stdin string, env, args []string) (run, err
 		in.Close()
 		return run{}, err
 	}
-	defer closeFiles(c.Stdout(), c.Stderr())
+	defer closeStreams(c)
 	go func() {
 		io.WriteString(in, stdin)
 		in.Close()
@@ -103,6 +103,11 @@ func call1(ctx context.Context, p Process, req Request) (Call, error) {
 		return nil, err
 	}
 	return e.Start(ctx, req)
+}
+
+func closeStreams(c Call) {
+	c.Stdout().Close()
+	c.Stderr().Close()
 }
 
 func mustPipe(t *testing.T) (ours, theirs *os.File) {
