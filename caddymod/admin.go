@@ -41,6 +41,7 @@ type poolStatus struct {
 	PID     int          `json:"pid,omitempty"`
 	AgeMS   float64      `json:"age_ms,omitempty"`
 	Running int          `json:"running"`
+	Parked  int          `json:"parked"`
 	Waiting int          `json:"waiting"`
 	Setup   bool         `json:"setup,omitempty"` // one is under way
 	Failure string       `json:"failure,omitempty"`
@@ -72,7 +73,7 @@ func statusOfPool(s pool.Snapshot) poolStatus {
 	status := poolStatus{
 		Pool: s.Ident.String(), Script: s.Script,
 		Mode: s.Info.Mode, Why: s.Info.Why, Note: s.Info.Note, Library: s.Info.Library, PID: s.Info.PID,
-		AgeMS: milliseconds(s.Age), Running: s.Running, Waiting: s.Waiting,
+		AgeMS: milliseconds(s.Age), Running: s.Running, Parked: s.Parked, Waiting: s.Waiting,
 		Setup: s.Setup, Failure: s.Failure, Loaded: s.Loaded,
 	}
 	for _, risk := range s.Info.Risks {

@@ -149,12 +149,14 @@ func (x *exchange) write(p []byte) error {
 // output by itself has nothing more to say, and may go on; only the access log waits
 // for its end.
 func (x *exchange) complete() error {
-	wait := x.output.expired()
-	if x.lease.Answered() {
-		if !x.reports() {
-			return nil
-		}
+	var wait <-chan time.Time
+	switch answered := x.lease.Answered(); {
+	case answered && !x.reports():
+		return nil
+	case answered:
 		wait = time.After(endWait)
+	default:
+		wait = x.output.expired()
 	}
 	select {
 	case <-x.lease.Finished():
