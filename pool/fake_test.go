@@ -58,6 +58,13 @@ func (f *fake) started() int {
 	return len(f.launches)
 }
 
+// count returns what n is now.
+func (f *fake) count(n *int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return *n
+}
+
 func (f *fake) set(change func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -71,7 +71,7 @@ type request struct {
 //	stubborn R                     its executor ignores that
 //	touch FILE TEXT                writes a file; scripts are files too
 //	fail TEXT | fail               launches fail with TEXT; or no more; `gone`: with ErrGone
-//	hold | go                      launches wait; and go on
+//	hold | go | go one             launches wait; and go on; or only those that wait now
 //	sleep DURATION                 virtual
 //	event TEXT                     the next event that is not expected yet begins so
 //	launches N                     as many there were
@@ -163,7 +163,13 @@ func (p *player) do(line string, words []string) {
 	case "hold":
 		p.fake.set(func() { p.fake.hold = make(chan struct{}) })
 	case "go":
-		p.fake.set(func() { close(p.fake.hold); p.fake.hold = nil })
+		p.fake.set(func() {
+			close(p.fake.hold)
+			p.fake.hold = nil
+			if len(args) > 0 {
+				p.fake.hold = make(chan struct{})
+			}
+		})
 	case "sleep":
 		d, err := time.ParseDuration(args[0])
 		check(err == nil, err)
@@ -178,7 +184,8 @@ func (p *player) do(line string, words []string) {
 	case "launches":
 		check(strconv.Itoa(p.fake.started()) == args[0], p.fake.started())
 	case "running":
-		check(strconv.Itoa(p.fake.running) == args[0], p.fake.running)
+		n := p.fake.count(&p.fake.running)
+		check(strconv.Itoa(n) == args[0], n)
 	case "forking":
 		p.fake.set(func() {
 			if args[0] == "off" {
@@ -189,7 +196,8 @@ func (p *player) do(line string, words []string) {
 			}
 		})
 	case "parked":
-		check(strconv.Itoa(p.fake.parked) == args[0], p.fake.parked)
+		n := p.fake.count(&p.fake.parked)
+		check(strconv.Itoa(n) == args[0], n)
 	case "killparked":
 		p.fake.set(func() { p.server(args[0]).slain++ })
 	case "grow":

@@ -130,7 +130,7 @@ func TestStormLeavesNothingAndKeepsTheLimit(t *testing.T) {
 			}
 			all.Wait()
 			time.Sleep(time.Minute) // virtual: all pools are idle by then
-			if s.fake.running != 0 || s.fake.most > most || len(s.registry.all()) != 0 {
+			if s.fake.running != 0 || s.fake.parked != 0 || s.fake.most > most || len(s.registry.all()) != 0 {
 				t.Errorf("seed %d: %d executors and %d pools are left, %d ran at once",
 					seed, s.fake.running, len(s.registry.all()), s.fake.most)
 			}

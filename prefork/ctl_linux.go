@@ -12,7 +12,7 @@ func (s *native) sendFork(e *nativeExecutor, call int) error {
 		return err
 	}
 	err = s.tell(func() error {
-		_, err := s.ctl.Write(appendFork(nil, e.id, e.left))
+		_, err = s.ctl.Write(appendFork(nil, e.id, e.left))
 		for _, fd := range []int{call, stdin, e.streams.theirStdout, e.streams.theirStderr} {
 			if err == nil {
 				err = s.ctl.send([]byte{0}, fd)

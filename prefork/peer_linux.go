@@ -70,7 +70,7 @@ func memory(pid int) (size, resident int64) {
 	if err != nil {
 		return 0, 0
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	var text [128]byte
 	n, err := unix.Read(fd, text[:])
 	if err != nil {

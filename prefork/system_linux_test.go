@@ -110,15 +110,6 @@ func closeStreams(c Call) {
 	c.Stderr().Close()
 }
 
-func mustPipe(t *testing.T) (ours, theirs *os.File) {
-	t.Helper()
-	ours, theirs, err := NewPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ours, theirs
-}
-
 func readAll(f *os.File) string {
 	text, _ := io.ReadAll(f)
 	return string(text)
