@@ -44,6 +44,15 @@ both(sub {
 
 both(sub {
     my ($launcher) = @_;
+    my $big = 'x' x 200_000;
+    my @call = (environment => { A => 1, B => $big }, arguments => [$big, ''], stdin => 'in');
+    is $launcher->call(@call)->{stdout}, "200001 200000 0 in", 'more than one message takes';
+    is $launcher->call(environment => { A => 1 }, arguments => ['abc', ''], stdin => 'in', pieces => 1)->{stdout},
+        '1 3 0 in', 'byte by byte';
+}, 'a request in pieces', 'print length(join "", values %ENV), " ", join(" ", map { length } @ARGV), " ", <STDIN>;');
+
+both(sub {
+    my ($launcher) = @_;
     for my $code (0, 1, 3, 255) {
         is $launcher->call(arguments => ["exit $code"])->{status}, $code << 8, "exit $code";
     }
@@ -86,12 +95,15 @@ both(sub {
     my $result = $launcher->reap($executor);
     is_deeply [@$result{qw(status stdout)}], [0, ''], 'nothing was run';
     $executor = $launcher->fork;
-    syswrite $executor->{call}, "\0" . pack('N', 100) . 'A=b';
+    Launcher::send_with($executor->{call}, "\0" . pack('N', 100) . 'A=b', $executor->{stdin});
     close $executor->{call};
     is $launcher->reap($executor)->{status}, 0, 'neither with half a request';
-    for my $bad ("\1", "\0" . pack('N', 4) . "A=b\0", "\0" . pack('N', 3) . "Ab\0", "\0" . pack('N', 4) . "\0abc") {
+    my @bad = ("\1", "\0" . pack('N', 4) . "A=b\0", "\0" . pack('N', 3) . "Ab\0", "\0" . pack('N', 4) . "\0abc",
+        "\0" . pack('N', 1) . "\0more");
+    for my $bad ((map { [$_, 1] } @bad), ["\0" . pack('N', 1) . "\0", 2]) {
+        my ($bytes, $descriptors) = @$bad;
         $executor = $launcher->fork;
-        syswrite $executor->{call}, $bad;
+        Launcher::send_with($executor->{call}, $bytes, ($executor->{stdin}) x $descriptors);
         my $result = $launcher->reap($executor);
         is $result->{status}, 127 << 8, 'not a request';
         like $result->{stderr}, qr/^Proc::Prefork::Interp: .*\n\z/, 'and stderr says so';

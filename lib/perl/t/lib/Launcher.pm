@@ -18,7 +18,9 @@ use File::Basename ();
 use File::Temp     ();
 use IO::FDPass     ();
 use POSIX          ();
-use Socket         qw(AF_UNIX SOCK_STREAM PF_UNSPEC);
+use Socket         qw(AF_UNIX SOCK_STREAM PF_UNSPEC SOL_SOCKET SCM_RIGHTS);
+
+require 'sys/syscall.ph';
 
 our $LIB    = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../lib');
 our $FOLDER = Cwd::abs_path(File::Temp::tempdir(CLEANUP => 1));
@@ -137,29 +139,60 @@ sub _read_until {
 }
 
 # fork(%options) has one executor made, which is parked. Options: stdin, text or a
-# handle, and stdout, a handle.
+# handle, stdout, a handle, and requests, how many it may serve.
 sub fork {
     my ($self, %o) = @_;
     my ($in, $out, $err) = _files($o{stdin});
     $out = $o{stdout} if $o{stdout};
+    open my $null, '<', '/dev/null' or die "/dev/null: $!";
     socketpair my $call, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC or die "socketpair: $!";
     my $id = ++$self->{id};
-    syswrite $self->{ctl}, pack 'a4 N N', 'fork', 4, $id;
-    IO::FDPass::send(fileno $self->{ctl}, fileno $_) or die "send: $!" for $theirs, $in, $out, $err;
+    my $payload = pack $o{requests} ? 'N N' : 'N', $id, $o{requests} // ();
+    syswrite $self->{ctl}, pack 'a4 N/a', 'fork', $payload;
+    IO::FDPass::send(fileno $self->{ctl}, fileno $_) or die "send: $!" for $theirs, $null, $out, $err;
     close $theirs;
     my $greeting = _read($call, 8);
-    return { id => $id, call => $call, stdout => $out, stderr => $err, greeting => $greeting };
+    return { id => $id, call => $call, stdin => $in, stdout => $out, stderr => $err, greeting => $greeting };
 }
 
-# send($executor, %options) gives a parked executor its request.
+# send($executor, %options) gives a parked executor its request. Options: environment, arguments, stdin, stdout
+# (another one than those of fork), and pieces: true if all is to come byte by byte.
 sub send {
     my ($self, $executor, %o) = @_;
+    if ($executor->{served}) {
+        @$executor{qw(stdin stdout stderr)} = _files($o{stdin});
+        $executor->{stdout} = $o{stdout} if $o{stdout};
+    }
     my $environment = $o{environment} // {};
     my $request = join '', (map { "$_=$environment->{$_}\0" } sort keys %$environment), "\0",
         map { "$_\0" } @{ $o{arguments} // [] };
+    my @given = $executor->{served}++ ? @$executor{qw(stdin stdout stderr)} : $executor->{stdin};
+    my @bytes = ("\0" . pack('N', length $request) . $request);
+    @bytes = split //, $bytes[0] if $o{pieces};
+    send_with($executor->{call}, shift @bytes, @given);
     local $SIG{PIPE} = 'IGNORE';
-    syswrite $executor->{call}, "\0" . pack('N', length $request) . $request;
+    syswrite $executor->{call}, $_ for @bytes;
     return;
+}
+
+# send_with($socket, $bytes, @handles) sends all in one message.
+sub send_with {
+    my ($socket, $bytes, @handles) = @_;
+    my $control = pack 'L! i i i*', 0, SOL_SOCKET, SCM_RIGHTS, map { fileno $_ } @handles;
+    substr $control, 0, length pack('L!', 0), pack 'L!', length $control;
+    my $vector = pack 'P L!', $bytes, length $bytes;
+    my $header = pack 'L! I x![L!] P L! P L! I x![L!]', 0, 0, $vector, 1, $control, length $control, 0;
+    my $sent = syscall SYS_sendmsg(), fileno $socket, $header, 0x4000;    # MSG_NOSIGNAL
+    die "sendmsg: $sent $!" if $sent != length $bytes;
+    return;
+}
+
+# finished($executor) waits until a persistent executor has served its request. Returns status, stdout and stderr; nothing
+# if it has ended instead.
+sub finished {
+    my ($self, $executor) = @_;
+    my $status = _read($executor->{call}, 4) // return;
+    return { status => unpack('N', $status), stdout => _text($executor->{stdout}), stderr => _text($executor->{stderr}) };
 }
 
 # reap($executor) waits for its end. Returns status, stdout, stderr, user, system, memory.

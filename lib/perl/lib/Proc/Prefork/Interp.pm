@@ -7,17 +7,19 @@ package Proc::Prefork::Interp;
 #                                                           └─▶ Version1  Monitor
 #   Automatic.pm  automatic fork point    Handover  Loaded  Watch ─▶ Native
 #
-#   Native and Version1 share Executor, Descriptors, Signals, Wire, Syscall.
+#   Native and Version1 share Executor, Descriptors, Signals, Wire, Syscall. An executor
+#   that serves more than one request has Persistent, too.
 
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
 our $VERSION   = '0.1.0';
-our @EXPORT    = qw(prefork_initialisation_complete prefork_autoreload_also_check);
+our @EXPORT    = qw(prefork_initialisation_complete prefork_accept prefork_autoreload_also_check);
 our @EXPORT_OK = qw(before_fork after_fork);
 our (@before_fork, @after_fork);    # the functions that the script has registered
 
 my $handover;                       # until the fork point; undef standalone
 my $transport;
+my $accepted;                       # how often the script has called prefork_accept
 
 # All is loaded now, while the launcher's -I is in force.
 BEGIN {
@@ -31,6 +33,7 @@ BEGIN {
         # Not with a condition behind it: what that has looked at counts as a name under -T.
         if ($handover->{fork_point}) {
             require Proc::Prefork::Interp::Native;
+            require Proc::Prefork::Interp::Persistent;
             Proc::Prefork::Interp::Handover::hide($lib);
         }
         else {
@@ -60,7 +63,7 @@ sub prefork_initialisation_complete {
     return unless $handover;
     my ($given, $child) = ($handover, $?);
     local ($@, $!, $_);    # not $?: it would hide the status of a hook that dies or exits
-    if (Proc::Prefork::Interp::Syscall::prepare($transport, 1) eq 'none') {
+    if (Proc::Prefork::Interp::Syscall::prepare($transport, !$handover->{fork_point}) eq 'none') {
         die "Proc::Prefork::Interp: there is no way to receive descriptors on this machine;"
             . " install IO::FDPass (Debian: libio-fdpass-perl)\n";
     }
@@ -77,6 +80,16 @@ sub prefork_initialisation_complete {
     }
     $? = $child;
     return;
+}
+
+sub prefork_accept {
+    my (%options) = @_;
+    if (!$accepted++) {
+        prefork_initialisation_complete(%options, reuse => 1);
+        return 1;
+    }
+    return '' unless defined &Proc::Prefork::Interp::Persistent::next_request;    # standalone, v1
+    return Proc::Prefork::Interp::Persistent::next_request();
 }
 
 sub prefork_autoreload_also_check {
@@ -132,7 +145,7 @@ not use the module can be warm, too: see L</"AUTOMATIC FORK POINT">.
 
 =head1 FUNCTIONS
 
-The first two are exported, the others on request.
+The first three are exported, the others on request.
 
 =head2 prefork_initialisation_complete(%options)
 
@@ -173,6 +186,23 @@ nowhere. Native: no effect, stderr of setup goes to the launcher's log.
 =back
 
 Other options are ignored.
+
+=head2 prefork_accept(%options)
+
+    while (prefork_accept()) { ... }
+
+The fork point of a script that can serve several requests in one process, if the administrator wants that; all
+other scripts need C<prefork_initialisation_complete>. The first call is the fork point, with the same options, and
+returns true. Each later one ends the request and waits for the next; it returns false when there is none in
+this process, and the script goes on behind the loop and ends.
+
+Between two requests C<%ENV>, C<@ARGV> and C<$^T> are replaced, as are the standard handles; umask and working directory
+are those of the fork point again, and a pending alarm is off. Everything else stays: variables, other handles,
+signal handlers, the sequence of C<rand>. A process that the script has left with other standard handles
+(closed, tied) serves no more requests.
+
+Standalone, under v1, and where one process serves one request, it returns true once. (F<docs/protocol.md>, "Persistent
+executors".)
 
 =head2 prefork_autoreload_also_check(@paths)
 

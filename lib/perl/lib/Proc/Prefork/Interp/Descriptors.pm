@@ -24,27 +24,44 @@ my @kept;    # handles that must stay open
 # a reference to a hash: duplicates, a list of [number, standard, flags for replace],
 # and files, a list of { number, flags }.
 sub survey {
-    my %own      = map { $_ => 1 } @_;
-    my @standard = map { _inspect($_) } 0 .. 2;
-    my %survey   = (duplicates => [], files => []);
-    for my $number (_numbers()) {
-        next if $number < 3 || $own{$number};
+    my (@own) = @_;
+    my %survey = (duplicates => _duplicates(@own), files => []);
+    my %known  = map { $_ => 1 } @own, map { $_->[0] } @{ $survey{duplicates} };
+    for my $number (grep { !$known{$_} && -f "/proc/self/fd/$_" } _numbers()) {
         my $found = _inspect($number) or next;
-        my $flags = $found->{flags} & O_CLOEXEC;
-        my $of    = _original($found, @standard);
-        if (defined $of) {
-            push @{ $survey{duplicates} }, [$number, $of, $flags];
-        }
-        elsif (($found->{flags} & ACCESS) == 0 && -f "/proc/self/fd/$number") {
-            push @{ $survey{files} }, { number => $number, flags => $flags };
-        }
+        next if $found->{flags} & ACCESS;
+        push @{ $survey{files} }, { number => $number, flags => $found->{flags} & O_CLOEXEC };
     }
     return \%survey;
 }
 
+# renew($survey, @own) looks for duplicates anew: a script may have made some, and closed others.
+sub renew {
+    my ($survey, @own) = @_;
+    $survey->{duplicates} = _duplicates(@own);
+    return;
+}
+
+# The duplicates of 0, 1 and 2, but for those of the library.
+sub _duplicates {
+    my %own    = map { $_ => 1 } @_;
+    my @places = grep { defined } map { readlink "/proc/self/fd/$_" } 0 .. 2;
+    my (@standard, @duplicates);
+    for my $number (grep { !$own{$_} } _numbers()) {
+        my $place = readlink "/proc/self/fd/$number" // next;
+        next unless grep { $_ eq $place } @places;
+        @standard = map { _inspect($_) } 0 .. 2 unless @standard;
+        my $found = _inspect($number) or next;
+        my $of    = _original($found, @standard) // next;
+        push @duplicates, [$number, $of, $found->{flags} & O_CLOEXEC];
+    }
+    return \@duplicates;
+}
+
+# All that are open above 2.
 sub _numbers {
     opendir my $folder, '/proc/self/fd' or return;
-    return map { /^(\d+)$/ ? $1 + 0 : () } readdir $folder;
+    return map { /^(\d+)$/ && $1 > 2 ? $1 + 0 : () } readdir $folder;
 }
 
 # Where a descriptor leads, its flags and its offset; nothing if it is closed.
@@ -91,16 +108,17 @@ sub note_offsets {
     return;
 }
 
-# give($survey, $stdin, $stdout, $stderr) puts three numbers in the place of the
-# standard ones and their duplicates. The three themselves stay open.
+# give($survey, $stdin, $stdout, $stderr) puts numbers in the place of the standard
+# ones and their duplicates; of stdin alone, if only that is given. The numbers themselves stay open.
 sub give {
     my ($survey, @given) = @_;
-    for my $standard (0 .. 2) {
+    for my $standard (0 .. $#given) {
         Proc::Prefork::Interp::Syscall::replace($given[$standard], $standard, 0)
             or die "cannot replace descriptor $standard: $!\n";
     }
     for my $duplicate (@{ $survey->{duplicates} }) {
         my ($number, $of, $flags) = @$duplicate;
+        next if $of > $#given;
         Proc::Prefork::Interp::Syscall::replace($given[$of], $number, $flags)
             or die "cannot replace descriptor $number: $!\n";
     }
@@ -135,15 +153,6 @@ sub nothing {
     if (fileno $null < 3) {    # it is one of them: keep it open
         push @kept, $null;
     }
-    return;
-}
-
-# close_number($number) closes a descriptor that is in no handle.
-sub close_number {
-    my ($number) = @_;
-    my $handle;
-    open $handle, '<&=', $number or open $handle, '>&=', $number or return;
-    close $handle;
     return;
 }
 

@@ -6,6 +6,7 @@ package Proc::Prefork::Interp::Executor;
 #   finish_setup   preload, before_fork                 in setup
 #   prepare        signals and descriptors are noted    in the server, once
 #   detach         its own descriptors and files        in each executor, at fork
+#   receive        its request, native                  in each executor, parked
 #   take           its request; after_fork              in each executor, before the script
 #
 # See docs/protocol.md, "What an executor does, in this order".
@@ -65,7 +66,7 @@ sub detach {
     my ($prepared, @numbers) = @_;
     eval { Proc::Prefork::Interp::Descriptors::give($prepared->{descriptors}, @numbers); 1 }
         or refuse($@);
-    Proc::Prefork::Interp::Descriptors::close_number($_) for @numbers;
+    Proc::Prefork::Interp::Syscall::release($_) for @numbers;
     Proc::Prefork::Interp::Descriptors::separate($prepared->{descriptors});
     srand;
     return;
@@ -87,6 +88,26 @@ sub say_so {
     return;
 }
 
+# receive($call, $prepared, $count) waits for the byte that says "go on", which comes with so many
+# descriptors (stdin, or all three), and for the request. Returns the environment and the arguments, as
+# Wire has them; nothing if the launcher has gone.
+sub receive {
+    my ($call, $prepared, $count) = @_;
+    my ($data, @numbers) = Proc::Prefork::Interp::Syscall::gather($call) or return;
+    my @request;
+    local $@;
+    eval {
+        die "the launcher does not say \"go on\"\n" if ord $data;
+        die 'the launcher says "go on" with ', @numbers + 0, " descriptors, and not $count\n"
+            if @numbers != $count;
+        Proc::Prefork::Interp::Descriptors::give($prepared->{descriptors}, @numbers);
+        Proc::Prefork::Interp::Syscall::release($_) for @numbers;
+        @request = Proc::Prefork::Interp::Wire::receive_request($call, substr $data, 1);
+        1;
+    } or refuse($@);
+    return @request;
+}
+
 # take($prepared, $environment, $arguments, $changes) gives the script its request. $changes, if
 # given, are what setup has done to its environment: name => value, or undef.
 #
@@ -95,6 +116,15 @@ sub say_so {
 sub take {
     my ($prepared, $environment, $arguments, $changes) = @_;
     Proc::Prefork::Interp::Signals::restore($prepared->{signals});
+    replace_request($environment, $arguments, $changes);
+    $_->() for @Proc::Prefork::Interp::after_fork;
+    return;
+}
+
+# replace_request($environment, $arguments, $changes) is the part of take that is repeated for each
+# request of a persistent executor.
+sub replace_request {
+    my ($environment, $arguments, $changes) = @_;
     # One by one: after an assignment of the whole list a script under -T could not untaint $ENV{PATH}.
     %ENV = ();
     for (@$environment) {
@@ -107,7 +137,6 @@ sub take {
     @ARGV = @$arguments;
     _decode_arguments();
     $^T = time;
-    $_->() for @Proc::Prefork::Interp::after_fork;
     return;
 }
 

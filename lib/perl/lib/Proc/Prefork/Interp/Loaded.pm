@@ -150,12 +150,16 @@ sub at_end {
     return;
 }
 
-END {
-    if ($report && $report->[0] == $$) {
-        local ($?, $!, $@, $SIG{__DIE__}, $SIG{PIPE});
-        $SIG{PIPE} = 'IGNORE';
-        eval { $report->[1]->() };
-    }
+# report() does now what is to be done at the end, and notes what has been reported.
+sub report {
+    return unless $report && $report->[0] == $$;
+    local ($?, $!, $@, $SIG{__DIE__}, $SIG{PIPE});
+    $SIG{PIPE} = 'IGNORE';
+    eval { $report->[1]->() };
+    $size = keys(%INC) + @extra;
+    return;
 }
+
+END { report() }
 
 1;

@@ -28,7 +28,7 @@ sub run {
         Proc::Prefork::Interp::Executor::take($prepared, $environment, $arguments);
         return;
     }
-    Proc::Prefork::Interp::Descriptors::close_number($_) for @standard;
+    Proc::Prefork::Interp::Syscall::release($_) for @standard;
     Proc::Prefork::Interp::Descriptors::nothing(0 .. 2);
     if (!_ends_first($process, $call)) {
         $SIG{INT} = 'IGNORE';

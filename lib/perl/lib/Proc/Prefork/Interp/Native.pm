@@ -18,12 +18,14 @@ use Proc::Prefork::Interp::Syscall;
 use Proc::Prefork::Interp::Descriptors;
 use Proc::Prefork::Interp::Signals;
 use Proc::Prefork::Interp::Executor;
+use Proc::Prefork::Interp::Ending;
 
 sub GRACE () { 5 }    # seconds between SIGTERM and SIGKILL
 
 # serve($handover, %options) makes this process the server. Options: notes (a reference to a list of
 # lines for the launcher), cold (why the script must not be warm), changes (what
-# setup has done to its environment; an automatic fork point has it), max_servers.
+# setup has done to its environment; an automatic fork point has it), max_servers, reuse (executors
+# may serve more than one request).
 #
 # Returns in each executor, when it has its request. Never returns in the server.
 sub serve {
@@ -32,8 +34,8 @@ sub serve {
     while (1) {
         my ($type, $payload) = Proc::Prefork::Interp::Wire::receive_message($server->{ctl});
         last unless defined $type;
-        if ($type eq 'fork' && length($payload // '') == 4) {
-            return if _fork($server, $payload) eq 'executor';
+        if ($type eq 'fork' && length($payload // '') =~ /^[48]$/) {
+            return if _fork($server, unpack 'a4 N', $payload) eq 'executor';
         }
         elsif ($type eq 'reap' && length($payload // '') == 4) {
             _reap($server, $payload);
@@ -60,6 +62,7 @@ sub _begin {
         process  => $$,
         running  => {},    # id => process
         changes  => $options{changes},
+        reuse    => $options{reuse} && Proc::Prefork::Interp::Syscall::several(),
         prepared => Proc::Prefork::Interp::Executor::prepare(@own),
     };
     Proc::Prefork::Interp::Loaded::send_new($ctl);
@@ -73,6 +76,8 @@ sub _begin {
     my @facts = ("library=Proc::Prefork::Interp $VERSION (Perl)",
         'fds=' . join ',', @own);
     push @facts, "max_servers=$options{max_servers}" if defined $options{max_servers};
+    push @facts, 'reuse=1' if $server->{reuse};
+    Proc::Prefork::Interp::Syscall::make_room();
     _send($server, "PFN\n", Proc::Prefork::Interp::Wire::strings(@facts));
     return $server;
 }
@@ -97,9 +102,10 @@ sub _send {
     return;
 }
 
-# Returns "executor" in the executor, "server" in the server.
+# Returns "executor" in the executor, "server" in the server. The launcher says how many requests the
+# executor may serve; if it does not, one.
 sub _fork {
-    my ($server, $id) = @_;
+    my ($server, $id, $requests) = @_;
     my @received;
     while (@received < 4) {
         my $number = Proc::Prefork::Interp::Syscall::receive($server->{ctl});
@@ -113,7 +119,7 @@ sub _fork {
     elsif ($process == 0) {
         setpgrp 0, 0;
         Proc::Prefork::Interp::Descriptors::note_offsets($server->{prepared}{descriptors});
-        _become_executor($server, @received);
+        _become_executor($server, $server->{reuse} && $requests || 1, @received);
         return 'executor';
     }
     else {
@@ -121,46 +127,54 @@ sub _fork {
         $server->{running}{$id} = $process;
         Proc::Prefork::Interp::Descriptors::note_offsets($server->{prepared}{descriptors});
     }
-    Proc::Prefork::Interp::Descriptors::close_number($_) for @received;
+    Proc::Prefork::Interp::Syscall::release($_) for @received;
     return 'server';
 }
 
-# From the fork to the script's first statement. Does not return if the launcher leaves.
+# From the fork to the script's first statement. Does not return if the launcher leaves. The call socket
+# of a persistent executor gets a number that no script expects.
 sub _become_executor {
-    my ($server, $number, @standard) = @_;
+    my ($server, $requests, $number, @standard) = @_;
     my $inbox = fileno $server->{inbox};
     close $server->{ctl};
     close $server->{inbox};
     Proc::Prefork::Interp::Executor::detach($server->{prepared}, @standard);
-    open my $call, '+<&=', $number
-        or Proc::Prefork::Interp::Executor::refuse("cannot use the call socket: $!\n");
-    binmode $call;
-    my ($environment, $arguments) = _receive_call($call);
-    Proc::Prefork::Interp::Syscall::leave(0) unless $environment;
-    close $call;
+    my $call = $requests == 1 ? _open($number) : _open_high($number);
+    Proc::Prefork::Interp::Wire::write_all($call, Proc::Prefork::Interp::Wire::GREETING())
+        or Proc::Prefork::Interp::Syscall::leave(0);
+    my ($environment, $arguments) =
+        Proc::Prefork::Interp::Executor::receive($call, $server->{prepared}, 1)
+        or Proc::Prefork::Interp::Syscall::leave(0);
     my $parent = $server->{process};
     Proc::Prefork::Interp::Loaded::at_end(
         sub { Proc::Prefork::Interp::Loaded::tell($parent, $inbox) });
+    if ($requests == 1) {
+        close $call;
+    }
+    else {
+        Proc::Prefork::Interp::Persistent::begin($call, $requests - 1, $server->{prepared});
+    }
     Proc::Prefork::Interp::Executor::take($server->{prepared}, $environment, $arguments,
         $server->{changes});
     return;
 }
 
-# Greets, waits for the byte that says "go on", and reads the request. Returns nothing if
-# the launcher has gone.
-sub _receive_call {
-    my ($call) = @_;
-    Proc::Prefork::Interp::Wire::write_all($call, Proc::Prefork::Interp::Wire::GREETING())
-        or return;
-    my $byte = Proc::Prefork::Interp::Wire::read_exactly($call, 1) // return;
-    my @request;
-    local $@;
-    return @request if eval {
-        die "the launcher does not say \"go on\"\n" if $byte ne "\0";
-        @request = Proc::Prefork::Interp::Wire::receive_request($call);
-        1;
-    };
-    Proc::Prefork::Interp::Executor::refuse($@);
+sub _open {
+    my ($number) = @_;
+    local $^F = 2;    # close-on-exec
+    open my $call, '+<&=', $number
+        or Proc::Prefork::Interp::Executor::refuse("cannot use the call socket: $!\n");
+    binmode $call;
+    return $call;
+}
+
+sub _open_high {
+    my ($number) = @_;
+    my $call = _open($number);
+    my $high = fcntl $call, 1030, 10    # F_DUPFD_CLOEXEC
+        or Proc::Prefork::Interp::Executor::refuse("cannot use the call socket: $!\n");
+    close $call;
+    return _open($high);
 }
 
 # Waits for an executor and says how it has ended. What it has written to the inbox is there

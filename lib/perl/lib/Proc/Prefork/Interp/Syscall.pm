@@ -5,9 +5,11 @@ package Proc::Prefork::Interp::Syscall;
 # of this library, and they would be seen in its process.
 #
 #   receive   a descriptor that the other side has sent   recvmsg     | IO::FDPass
+#   gather    bytes, and the descriptors with them        recvmsg     | IO::FDPass
 #   replace   a descriptor by another, under its number   dup3        | POSIX
 #   collect   a process that ends, with what it has used  wait4       | waitpid
 #   session   become the leader of one                    setsid      | POSIX
+#   release   a descriptor that is in no handle           close       | close
 #   leave     the process, with no END block run          exit_group  | POSIX
 #   watch     a process by a descriptor                   pidfd_open  | -
 #
@@ -18,42 +20,43 @@ package Proc::Prefork::Interp::Syscall;
 
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
-sub EINTR ()     { 4 }
+sub EINTR ()      { 4 }
 sub FD_CLOEXEC () { 1 }
 sub F_SETFD ()    { 2 }
 sub O_CLOEXEC ()  { 02000000 }
+sub LARGE ()      { 65536 }      # a message that is larger comes in pieces
 
 # ELF machine and class (2: 64 bits) => numbers. The class keeps x32 out.
-my @CALLS   = qw(recvmsg dup3 wait4 setsid exit_group pidfd_open);
-my @GENERIC = (212, 24, 260, 157, 94, 434);
+my @CALLS   = qw(recvmsg dup3 wait4 setsid exit_group pidfd_open close);
+my @GENERIC = (212, 24, 260, 157, 94, 434, 57);
 my %NUMBERS = (
-    '62,2'  => [47,  292, 61,  112, 231, 434],    # x86_64
-    '3,1'   => [372, 330, 114, 66,  252, 434],    # i386
-    '40,1'  => [297, 358, 114, 66,  248, 434],    # arm, EABI
-    '21,2'  => [342, 316, 114, 66,  234, 434],    # ppc64, either byte order
-    '22,2'  => [372, 326, 114, 66,  248, 434],    # s390x
-    '183,2' => \@GENERIC,                         # aarch64
-    '243,2' => \@GENERIC,                         # riscv64
+    '62,2'  => [47,  292, 61,  112, 231, 434, 3],    # x86_64
+    '3,1'   => [372, 330, 114, 66,  252, 434, 6],    # i386
+    '40,1'  => [297, 358, 114, 66,  248, 434, 6],    # arm, EABI
+    '21,2'  => [342, 316, 114, 66,  234, 434, 6],    # ppc64, either byte order
+    '22,2'  => [372, 326, 114, 66,  248, 434, 6],    # s390x
+    '183,2' => \@GENERIC,                            # aarch64
+    '243,2' => \@GENERIC,                            # riscv64
 );
 
 my %number;       # name => number, empty if the machine is not in the table
 my @kept;         # handles that must stay open
 my $transport;    # how descriptors are received: syscall, fdpass or none
+my $room;         # what gather reads into: made once, in the server
 
-# prepare($wanted, $explicit) finds out which system calls can be made. Returns the way in which
+# prepare($wanted, $version1) finds out which system calls can be made. Returns the way in which
 # descriptors are received: "syscall", "fdpass", or "none". $wanted is a test's.
 #
-# IO::FDPass is used where it is present, if the script has asked for this library or for that one.
-# A script that knows nothing gets the system call: IO::FDPass brings XSLoader and a shared object
-# into a process that would have neither.
+# Under v1 IO::FDPass is used where it is present. The native dialect sends several descriptors
+# with one byte, and IO::FDPass receives one: it is for machines that the table does not know.
 sub prepare {
-    my ($wanted, $explicit) = @_;
+    my ($wanted, $version1) = @_;
     return $transport if defined $transport;
     my $numbers = $NUMBERS{ _machine() };
     undef $numbers if defined $wanted && $wanted ne 'syscall';
     @number{@CALLS} = @$numbers if $numbers;
     if ($numbers) {
-        my $present = !defined $wanted && ($INC{'IO/FDPass.pm'} || $explicit && _load('IO/FDPass.pm'));
+        my $present = $version1 && !defined $wanted && _load('IO/FDPass.pm');
         return $transport = $present ? 'fdpass' : 'syscall';
     }
     return $transport = 'none' if defined $wanted && $wanted eq 'none';
@@ -82,26 +85,58 @@ sub _load {
 # is either replaced or closed.
 sub receive {
     my ($socket) = @_;
-    return _receive(fileno $socket) if $transport eq 'syscall';
+    if ($transport eq 'syscall') {
+        _buffer(my $byte, 1);
+        return (_receive(fileno $socket, $byte, 1))[1];
+    }
     my $received = IO::FDPass::recv(fileno $socket);
     return $received < 0 ? undef : $received;
 }
 
-# recvmsg(2). The structures are the kernel's own, the same on each machine of a
-# class: `L!` is as wide as a pointer.
+# gather($socket) reads what there is, at most LARGE bytes. Returns the bytes and the numbers of
+# the descriptors that have come with them; nothing at end-of-file or after an error. IO::FDPass
+# gives one descriptor and does not show its byte, which is taken for a zero.
+#
+# make_room() is called in the server before: an executor then copies the pages of the room that its
+# request takes, and no more.
+sub gather {
+    my ($socket) = @_;
+    if ($transport ne 'syscall') {
+        my $number = receive($socket) // return;
+        return "\0", $number;
+    }
+    my ($count, @numbers) = _receive(fileno $socket, $room, LARGE) or return;
+    my $data = substr $room, 0, $count;
+    $data .= substr $^X, 0, 0 if ${^TAINT};    # what sysread reads is tainted under -T, and so is this
+    return $data, @numbers;
+}
+
+# several() tells whether more than one descriptor can come with a byte.
+sub several {
+    return $transport eq 'syscall';
+}
+
+sub make_room {
+    _buffer($room, LARGE);
+    return;
+}
+
+# recvmsg(2) into a buffer. Returns how many bytes, and the numbers of descriptors; nothing at
+# end-of-file or after an error. The structures are the kernel's own, the same on each
+# machine of a class: `L!` is as wide as a pointer.
 sub _receive {
-    my ($fd) = @_;
-    _buffer(my $byte,    1);
+    my ($fd, undef, $size) = @_;
     _buffer(my $control, 64);
-    my $vector = pack 'P L!', $byte, 1;
+    my $vector = pack 'P L!', $_[1], $size;
     my $header = pack 'L! I x![L!] P L! P L! I x![L!]', 0, 0, $vector, 1, $control, 64, 0;
     my $count;
     do { $count = syscall $number{recvmsg}, $fd, $header, 0x40000000 }    # MSG_CMSG_CLOEXEC
         while $count == -1 && $! == EINTR;
-    return if $count != 1;
-    my ($length, $level, $type, $received) = unpack 'L! i i i', $control;
-    return unless $level == 1 && $type == 1;                              # SOL_SOCKET, SCM_RIGHTS
-    return $received;
+    return if $count < 1;
+    my ($length, $level, $type) = unpack 'L! i i', $control;
+    return $count unless $level == 1 && $type == 1;                       # SOL_SOCKET, SCM_RIGHTS
+    my $start = length pack 'L! i i';
+    return $count, unpack 'i*', substr $control, $start, $length - $start;
 }
 
 # Makes its first argument a string of so many zero bytes that a system call may
@@ -141,6 +176,15 @@ sub collect {
     my ($user, $user_micro, $system, $system_micro, $kib) = unpack 'l!5', $usage;
     return unpack('i', $status), $user * 1e6 + $user_micro, $system * 1e6 + $system_micro,
         $kib * 1024;
+}
+
+# release($number) closes a descriptor that is in no handle.
+sub release {
+    my ($number) = @_;
+    return syscall $number{close}, $number + 0 if $number{close};
+    my $handle;
+    open $handle, '<&=', $number or open $handle, '>&=', $number or return;
+    return close $handle;
 }
 
 # session() makes this process the leader of a session and a process group.

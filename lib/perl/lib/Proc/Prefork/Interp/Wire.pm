@@ -13,10 +13,11 @@ sub EINTR ()    { 4 }
 sub LONGEST ()  { 16 << 20 }
 sub GREETING () { "PFI\n\0\0\0\0" }
 
-# read_exactly($handle, $count) returns so many bytes; undef if the stream ends first.
+# read_exactly($handle, $count, $data) returns so many bytes; undef if the stream ends first. $data,
+# if given, is what has been read already.
 sub read_exactly {
-    my ($handle, $count) = @_;
-    my $data = '';
+    my ($handle, $count, $data) = @_;
+    $data //= '';
     while (length $data < $count) {
         my $got = sysread $handle, $data, $count - length $data, length $data;
         next if !defined $got && $! == EINTR;
@@ -71,31 +72,31 @@ sub number64 {
     return pack 'N N', int($value / 2**32), $value % 2**32;
 }
 
-# receive_request($handle) reads what the launcher sends after the byte that says
-# "go on". Returns a reference to the environment, as a list of NAME=value, and one to the
-# arguments; nothing if the launcher is gone; dies if it does not keep to the
-# protocol.
+# receive_request($handle, $begun) reads what the launcher sends after the byte that says
+# "go on"; $begun, if given, is what has been read of it already. Returns a reference to the
+# environment, as a list of NAME=value, and one to the arguments; nothing if the launcher is
+# gone; dies if it does not keep to the protocol.
 #
 # A value may be tainted, and has to stay so: split keeps that, a match would not.
 sub receive_request {
-    my ($handle) = @_;
-    my $length = read_exactly($handle, 4);
-    return unless defined $length;
-    $length = unpack 'N', $length;
+    my ($handle, $begun) = @_;
+    my $text = read_exactly($handle, 4, $begun) // return;
+    my $length = unpack 'N', $text;
     die "the request is too long\n" if $length > LONGEST;
-    my $payload = read_exactly($handle, $length);
-    return unless defined $payload;
-    my @strings = split /\0/, $payload, -1;
+    $text = read_exactly($handle, 4 + $length, $text) // return;
+    die "more than the request has come\n" if length $text > 4 + $length;
+    my @strings = split /\0/, substr($text, 4), -1;
     die "the request does not end in a NUL\n" unless @strings && pop(@strings) eq '';
-    my @environment;
-    while (1) {
-        die "the request's environment has no end\n" unless @strings;
-        my $string = shift @strings;
-        last if $string eq '';
-        die "a variable of the request has no =\n" if index($string, '=') < 0;
-        push @environment, $string;
+    for my $end (0 .. $#strings) {
+        if ($strings[$end] ne '') {
+            die "a variable of the request has no =\n" if index($strings[$end], '=') < 0;
+            next;
+        }
+        my @environment = splice @strings, 0, $end;
+        shift @strings;
+        return \@environment, \@strings;
     }
-    return \@environment, \@strings;
+    die "the request's environment has no end\n";
 }
 
 1;

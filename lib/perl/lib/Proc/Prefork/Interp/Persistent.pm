@@ -1,0 +1,74 @@
+package Proc::Prefork::Interp::Persistent;
+
+# A persistent executor: one that serves several requests, because the administrator has asked for it
+# and the script is made for it.
+#
+#   receive ──▶ the script serves a request ──▶ flush, let go of 0, 1, 2 ──▶ status ─┐
+#      ▲                                                                            │
+#      └──────────────────────────── parked again ◀─────────────────────────────────┘
+#
+# An executor in doubt is never parked again: the script goes on behind its loop and the process
+# ends as any executor does. See docs/protocol.md, "Persistent executors".
+
+use 5.020;    # brings strict, and loads no file that the script would see in %INC
+
+# What PerlIO::get_layers shows as flags: end-of-file, an error, output and input that is still there.
+sub UNCLEAN () { 0x100 | 0x800 | 0x20000 | 0x40000 }
+
+my $executor;    # undef when this process serves no other request
+
+# begin($call, $left, $prepared): this process may serve so many requests after its first. What it has
+# set at this point is set again before each.
+sub begin {
+    my ($call, $left, $prepared) = @_;
+    $executor = {
+        call      => $call,
+        left      => $left,
+        prepared  => $prepared,
+        process   => $$,                                   # a child that the script forks is another one
+        directory => scalar readlink('/proc/self/cwd'),
+        mask      => umask,
+    };
+    return;
+}
+
+# next_request() ends the request that is served, and waits for the next. Returns false if
+# there is none: the script then goes on, and the process with it.
+sub next_request {
+    my $own = $executor;
+    undef $executor;
+    return '' unless $own && $own->{left}-- > 0 && $own->{process} == $$;
+    local ($@, $!, $SIG{PIPE});
+    $SIG{PIPE} = 'IGNORE';
+    return '' unless eval { _let_go($own) };
+    Proc::Prefork::Interp::Wire::write_all($own->{call}, pack 'N', 0) or return '';
+    my ($environment, $arguments) =
+        Proc::Prefork::Interp::Executor::receive($own->{call}, $own->{prepared}, 3)
+        or return '';
+    Proc::Prefork::Interp::Executor::replace_request($environment, $arguments);
+    $executor = $own;
+    return 1;
+}
+
+# Makes this process one that has nothing of its request. Returns false if it cannot, or if the
+# script has done something to its standard handles that another request would notice.
+sub _let_go {
+    my ($own) = @_;
+    my @handles = (*STDIN, *STDOUT, *STDERR);
+    for my $number (0 .. 2) {
+        return '' if tied $handles[$number] || (fileno $handles[$number] // -1) != $number;
+    }
+    Proc::Prefork::Interp::Ending::flush() or return '';
+    Proc::Prefork::Interp::Loaded::report();
+    alarm 0;
+    umask $own->{mask};
+    chdir $own->{directory} or return '';
+    my $survey = $own->{prepared}{descriptors};
+    Proc::Prefork::Interp::Descriptors::renew($survey, fileno $own->{call});
+    Proc::Prefork::Interp::Descriptors::nothing(0 .. 2);
+    Proc::Prefork::Interp::Descriptors::give($survey, 0, 1, 2);
+    Proc::Prefork::Interp::Descriptors::forget_end();
+    return !grep { !Proc::Prefork::Interp::Ending::is_clean($_, UNCLEAN) } @handles;
+}
+
+1;
