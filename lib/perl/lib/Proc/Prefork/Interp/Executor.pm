@@ -75,16 +75,16 @@ sub detach {
 # refuse($text) ends a process that cannot become an executor, with status 127.
 sub refuse {
     my ($text) = @_;
-    say_so($text);
+    complain("Proc::Prefork::Interp: $text");
     Proc::Prefork::Interp::Syscall::leave(127);
 }
 
-# say_so($text) writes to descriptor 2, past whatever the script has made of STDERR.
-sub say_so {
+# complain($text) writes to descriptor 2, past whatever the script has made of STDERR.
+sub complain {
     my ($text) = @_;
     open my $log, '>&', 2 or return;
     binmode $log;
-    syswrite $log, "Proc::Prefork::Interp: $text";
+    syswrite $log, $text;
     return;
 }
 

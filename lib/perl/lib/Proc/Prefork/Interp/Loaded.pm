@@ -19,6 +19,7 @@ my @extra;                # what the script has named
 my $with_modules = 1;     # false: autoreload_inc is off
 my $handover;             # the script, and where it was started
 my $report;               # [process, code]: what to do at the end, and in which
+my $mailbox;              # the server, and the number that its inbox has there
 my $size = 0;             # how many modules and named files were there when it was set
 
 # begin($handover) says what the launcher has said. Until the fork point, the end of
@@ -101,44 +102,52 @@ sub changed_since {
     return;
 }
 
-# open_inbox() returns the reading end of a pipe. Who writes opens it through /proc, so that
+# open_inbox() returns the reading end of a pipe. Called in the server. Who writes opens it through /proc, so that
 # no executor holds a descriptor of ours.
 sub open_inbox {
     pipe my $inbox, my $outer or die "cannot make a pipe: $!\n";
     fcntl $inbox, 4, 04000;    # F_SETFL, O_NONBLOCK
+    $mailbox = [$$, fileno $inbox];
     return $inbox;
 }
 
-# forward($inbox, $ctl) passes on what executors have written.
+# forward($inbox, $ctl) passes on the files that executors have written; what is no path is for Ending.
 sub forward {
     my ($inbox, $ctl) = @_;
     my $text = '';
     1 while sysread $inbox, $text, 65536, length $text;
-    my @new = fresh(split /\0/, $text) or return;
+    my @strings = split /\0/, $text;
+    Proc::Prefork::Interp::Ending::remember(grep { !m{^/} } @strings);
+    my @new = fresh(grep { m{^/} } @strings) or return;
     Proc::Prefork::Interp::Wire::send_message($ctl, 'file',
         Proc::Prefork::Interp::Wire::strings(@new));
     return;
 }
 
-# tell($server, $number) writes what is new to the inbox of the server. Called at the end of an
+# tell() writes the files that are new to the inbox of the server. Called at the end of an
 # executor; whatever fails is ignored.
 sub tell {
-    my ($server, $number) = @_;
     return if keys(%INC) + @extra == $size;    # the usual case costs nothing
+    post(fresh(files()));
+    return;
+}
+
+# post(@strings) writes to the inbox.
+sub post {
+    my ($server, $number) = @$mailbox;
     return if getppid != $server;              # it is gone: its number may be another's
-    my @new = grep { length() < PIECE } fresh(files()) or return;
     sysopen my $inbox, "/proc/$server/fd/$number", 1 | 04000 or return;    # O_WRONLY, O_NONBLOCK
     binmode $inbox;
     local $SIG{PIPE} = 'IGNORE';
     my $piece = '';
-    for my $string (map { "$_\0" } @new) {
+    for my $string (map { "$_\0" } grep { length() < PIECE } @_) {
         if (length($piece) + length $string > PIECE) {
             syswrite $inbox, $piece;
             $piece = '';
         }
         $piece .= $string;
     }
-    syswrite $inbox, $piece;
+    syswrite $inbox, $piece if $piece ne '';
     return;
 }
 
@@ -152,7 +161,6 @@ sub at_end {
 
 # report() does now what is to be done at the end, and notes what has been reported.
 sub report {
-    return unless $report && $report->[0] == $$;
     local ($?, $!, $@, $SIG{__DIE__}, $SIG{PIPE});
     $SIG{PIPE} = 'IGNORE';
     eval { $report->[1]->() };
@@ -160,6 +168,11 @@ sub report {
     return;
 }
 
-END { report() }
+END {
+    if ($report && $report->[0] == $$) {
+        report();
+        Proc::Prefork::Interp::Ending::quick() if defined &Proc::Prefork::Interp::Ending::quick;
+    }
+}
 
 1;

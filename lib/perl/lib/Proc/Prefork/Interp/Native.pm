@@ -36,6 +36,7 @@ sub serve {
         last unless defined $type;
         if ($type eq 'fork' && length($payload // '') =~ /^[48]$/) {
             return if _fork($server, unpack 'a4 N', $payload) eq 'executor';
+            Proc::Prefork::Interp::Ending::learn();
         }
         elsif ($type eq 'reap' && length($payload // '') == 4) {
             _reap($server, $payload);
@@ -59,7 +60,6 @@ sub _begin {
     my $server = {
         ctl      => $ctl,
         inbox    => $inbox,
-        process  => $$,
         running  => {},    # id => process
         changes  => $options{changes},
         reuse    => $options{reuse} && Proc::Prefork::Interp::Syscall::several(),
@@ -135,7 +135,6 @@ sub _fork {
 # of a persistent executor gets a number that no script expects.
 sub _become_executor {
     my ($server, $requests, $number, @standard) = @_;
-    my $inbox = fileno $server->{inbox};
     close $server->{ctl};
     close $server->{inbox};
     Proc::Prefork::Interp::Executor::detach($server->{prepared}, @standard);
@@ -145,9 +144,7 @@ sub _become_executor {
     my ($environment, $arguments) =
         Proc::Prefork::Interp::Executor::receive($call, $server->{prepared}, 1)
         or Proc::Prefork::Interp::Syscall::leave(0);
-    my $parent = $server->{process};
-    Proc::Prefork::Interp::Loaded::at_end(
-        sub { Proc::Prefork::Interp::Loaded::tell($parent, $inbox) });
+    Proc::Prefork::Interp::Loaded::at_end(\&Proc::Prefork::Interp::Loaded::tell);
     if ($requests == 1) {
         close $call;
     }
@@ -210,7 +207,7 @@ sub _end_executors {
 # The launcher does not keep to the protocol.
 sub _fault {
     my ($server, $text) = @_;
-    Proc::Prefork::Interp::Executor::say_so("the launcher has sent $text\n");
+    Proc::Prefork::Interp::Executor::complain("Proc::Prefork::Interp: the launcher has sent $text\n");
     _end_executors($server);
     Proc::Prefork::Interp::Syscall::leave(127);
 }
