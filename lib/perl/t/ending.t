@@ -98,12 +98,12 @@ if (eval { require CGI }) {
 if (eval { require HTML::Mason }) {
     Launcher::script("% for my \$i (1 .. 3) {\n<% \$i |h %>\n% }\n", 'page.html');
     ends('HTML::Mason', <<"SCRIPT", mode => 'explicit', quick => 1, stdout => qr/\n1\n2\n3\n\z/);
+use Proc::Prefork::Interp;    # its END block is the last of all
 use HTML::Mason::CGIHandler;
-use Proc::Prefork::Interp;
 my \$handler = HTML::Mason::CGIHandler->new(comp_root => '$Launcher::FOLDER', data_dir => '$Launcher::FOLDER/mason');
 \$handler->interp->load('/page.html');
 prefork_initialisation_complete();
-\$ENV{PATH_INFO} = '/page.html';
+\@ENV{qw(PATH_INFO REQUEST_METHOD)} = qw(/page.html GET);
 \$handler->handle_request;
 SCRIPT
 }
