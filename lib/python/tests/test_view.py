@@ -11,6 +11,14 @@ from launcher import MAIN, Launcher, environment, plain
 SCRIPTS = {
     "arguments": "import sys\nprint(sys.argv, sys.orig_argv, __file__, __name__)",
     "search path": "import sys\nprint(sys.path, sys.meta_path, sys.path_hooks)",
+    "search path changed": """
+        import os, sys
+        sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
+        sys.path += ['/more']
+        os.environ['MODE'] = 'new'
+        import colorsys
+        print(sys.path, sorted(os.environ.items()), 'colorsys' in sys.modules)
+        """,
     "importer cache": "import sys, colorsys\nprint(*sys.path_importer_cache, sep='\\n')",
     "main module": """
         import sys

@@ -62,5 +62,7 @@ def _load(script: str) -> "CodeType":
     # The whole of it before any import runs: an error that only the compiler sees
     # must not come after a module has done something.
     code = compile(tree, script, "exec", dont_inherit=True)
-    Walk(script).run(tree.body)
+    walk = Walk(script)
+    walk.run(tree.body)
+    walk.end()
     return code

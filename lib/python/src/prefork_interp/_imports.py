@@ -1,13 +1,18 @@
 """Import in setup what the top of a script imports, and nothing else of it.
 
 Statements are taken in order. An import runs, with the script's file name and line, in a
-namespace that is thrown away; what it leaves is a loaded module. All other
-statements are passed over without being run. So the walk must stop where one
-that is passed over would change what a later import finds, such as
-``sys.path.insert(...)``: those imports happen in the executor, as ever.
+namespace that is thrown away; what it leaves is a loaded module. Statements that
+plainly change the search path or the environment are in force for what follows
+(``_effects``). All others are passed over without being run. So the walk must
+stop where one that is passed over would change what a later import finds, such as
+``sys.path.insert(0, find_it())``: those imports happen in the executor, as ever.
 """
 
 import _ast
+
+from ._effects import Effects, Overtaken
+from ._values import Values
+from ._values import text as _text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +49,18 @@ class Walk:
         self._meanings: dict[str, str] = {}
         # Functions and classes of the script that would stop the walk if they were used.
         self._dangerous: set[str] = set()
+        self._values = Values(script, self._meaning)
+        self._effects = Effects(self._values)
+
+    def end(self) -> None:
+        """Take back what was in force for the imports.
+
+        :raises Failed: a module has changed the same, and the script would not find it as in a plain run.
+        """
+        try:
+            self._effects.take_back()
+        except Overtaken as error:
+            raise Failed(f"a module and the script both change {error}") from None
 
     def run(self, body: "list[_ast.stmt]", guarded: bool = False) -> bool:
         """Walk over statements; report whether the walk may go on behind them.
@@ -58,7 +75,11 @@ class Walk:
             elif isinstance(statement, _DEFINITIONS):
                 if self._stops(statement):
                     self._dangerous.add(statement.name)
-            elif not self._pass(statement):
+                self._values.forget(statement.name)
+                for part in _nodes(statement):
+                    for name in part.names if isinstance(part, _ast.Global) else ():
+                        self._values.forget(name)
+            elif not self._effects.put_in_force(statement) and not self._pass(statement):
                 return False
         return True
 
@@ -67,17 +88,23 @@ class Walk:
         if isinstance(statement, _ast.With):
             if any(map(self._stops, statement.items)):
                 return False
+            for item in statement.items:
+                self._forget(item)
             return self.run(statement.body, guarded=True)
         if not isinstance(statement, _TRIES):
+            self._forget(statement)
             return not self._stops(statement)
         if not self.run(statement.body, guarded=True):
             return False
         rest = statement.handlers + statement.orelse + statement.finalbody
+        for part in rest:
+            self._forget(part)
         return not any(map(self._stops, rest))
 
     def _import(self, statement: "_ast.Import | _ast.ImportFrom", guarded: bool) -> bool:
         self._note_names(statement)
         tree = _ast.Module([statement], [])
+        before = dict(self._namespace)
         try:
             exec(compile(tree, self._script, "exec", dont_inherit=True), self._namespace)
         except Exception as error:
@@ -86,10 +113,28 @@ class Walk:
             return False
         except BaseException as error:  # it exits, which no guard is meant for
             raise Failed(self._describe(error, statement)) from None
+        for alias in statement.names:
+            self._values.imported(alias.asname or alias.name.partition(".")[0])
+        if statement.names[0].name == "*":
+            for name, value in self._namespace.items():
+                if before.get(name, self) is not value:
+                    self._values.forget(name)
         return True
 
     def _describe(self, error: BaseException, statement: _ast.stmt) -> str:
         return f"{type(error).__name__}: {error} at {self._script}:{statement.lineno}"
+
+    def _forget(self, node: _ast.AST) -> None:
+        """Forget the values of all names that a part of the script may bind."""
+        for part in _nodes(node):
+            if isinstance(part, _ast.Name) and not isinstance(part.ctx, _ast.Load):
+                self._values.forget(part.id)
+            # Definitions, handlers, patterns, global; an import in a branch may not be reached.
+            for field in ("name", "asname", "rest", "names"):
+                bound = getattr(part, field, None)
+                for name in bound if isinstance(bound, list) else [bound]:
+                    if isinstance(name, str):
+                        self._values.forget(name.partition(".")[0])
 
     # ---- what would change later imports ----
 
@@ -137,16 +182,6 @@ class Walk:
         """Return ``os.environ`` for what means it in this script; "" for what was never imported."""
         top, dot, rest = text.partition(".")
         return self._meanings[top] + dot + rest if top in self._meanings else ""
-
-
-def _text(node: _ast.AST) -> str:
-    """Return an expression that is a dotted name as text; "" for any other."""
-    if isinstance(node, _ast.Name):
-        return node.id
-    if isinstance(node, _ast.Attribute):
-        owner = _text(node.value)
-        return f"{owner}.{node.attr}" if owner else ""
-    return ""
 
 
 def _nodes(node: _ast.AST) -> "Iterator[_ast.AST]":

@@ -94,10 +94,15 @@ def _look(key: object, how: str) -> None:
     if Watch.reason is not None or not isinstance(key, (str, bytes)):
         return
     name = os.fsdecode(key)
-    if name == "SERVER_SOFTWARE":
-        return
-    if name in _OF_REQUEST or name.startswith(_PREFIXES):
+    if of_request(name):
         _give_reason(f"setup {how} {name} of the environment")
+
+
+def of_request(name: str) -> bool:
+    """Report whether a variable belongs to a request."""
+    if name == "SERVER_SOFTWARE":
+        return False
+    return name in _OF_REQUEST or name.startswith(_PREFIXES)
 
 
 def _look_at_all() -> None:
