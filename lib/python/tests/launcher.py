@@ -41,8 +41,9 @@ class Answer:
 class Call:
     """A forked executor. Until send it is parked."""
 
-    def __init__(self, launcher, id, socket, stdin, out, err):
+    def __init__(self, launcher, id, socket, theirs, stdin, out, err):
         self.launcher, self.id, self.socket = launcher, id, socket
+        self.theirs = theirs  # the script's end of stdin, which goes with the request
         self.stdin, self.out, self.err = stdin, out, err
         self.pid = None
 
@@ -56,8 +57,34 @@ class Call:
     def send(self, env=None, arguments=(), raw=None):
         words = [f"{n}={v}" for n, v in (environment() if env is None else env).items()]
         data = b"".join(os.fsencode(w) + b"\0" for w in [*words, "", *arguments])
-        self.socket.sendall(b"\0" + struct.pack(">I", len(data)) + data if raw is None else raw)
+        self._go_on([self.theirs], b"\0" + struct.pack(">I", len(data)) + data if raw is None else raw)
         return self
+
+    def _go_on(self, files, data):
+        rights = array.array("i", files)
+        sent = self.socket.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        if data[sent:]:
+            self.socket.sendall(data[sent:])
+        for file in files:
+            os.close(file)
+        self.theirs = None
+
+    def again(self, body=b"", env=None, arguments=()):
+        """End the request by its status, and send another one; return the answer of the first."""
+        out, err = self._pump(body)
+        answer = Answer(out, err, self.status(), self.pid, None)
+        stdin, self.stdin = os.pipe()
+        self.out, out_end = os.pipe()
+        self.err, err_end = os.pipe()
+        words = [f"{n}={v}" for n, v in (environment() if env is None else env).items()]
+        data = b"".join(os.fsencode(w) + b"\0" for w in [*words, "", *arguments])
+        self._go_on([stdin, out_end, err_end], b"\0" + struct.pack(">I", len(data)) + data)
+        return answer
+
+    def status(self):
+        """Receive the status of a request whose process waits for another one; None: it does not."""
+        data = self.socket.recv(4)
+        return struct.unpack(">I", data)[0] if data else None
 
     def finish(self, body=b""):
         """Feed the body, read to the end, reap."""
@@ -100,8 +127,9 @@ class Call:
     def drop(self):
         """Close all ends, whatever has become of the executor."""
         self.socket.close()
-        for end in (self.stdin, self.out, self.err):
-            os.close(end)
+        for end in (self.theirs, self.stdin, self.out, self.err):
+            if end is not None:
+                os.close(end)
 
 
 class Launcher:
@@ -184,8 +212,8 @@ class Launcher:
 
     # ---- calls ----
 
-    def fork(self, stdin=None):
-        """Have an executor forked; stdin is a descriptor, or None for a pipe to feed."""
+    def fork(self, stdin=None, count=None):
+        """Have an executor forked for so many requests; stdin is a descriptor, or None for a pipe to feed."""
         self.ids += 1
         id = struct.pack(">I", self.ids)
         mine, theirs = socket.socketpair()
@@ -196,14 +224,16 @@ class Launcher:
             stdin, feed = os.pipe()
         out, out_end = os.pipe()
         err, err_end = os.pipe()
-        self.ctl.sendall(b"fork" + struct.pack(">I", 4) + id)
-        for number in (theirs.fileno(), stdin, out_end, err_end):
+        payload = id if count is None else id + struct.pack(">I", count)
+        self.ctl.sendall(b"fork" + struct.pack(">I", len(payload)) + payload)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for number in (theirs.fileno(), null, out_end, err_end):
             rights = array.array("i", [number])
             self.ctl.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         theirs.close()
-        for number in (stdin, out_end, err_end):
+        for number in (null, out_end, err_end):
             os.close(number)
-        return Call(self, id, mine, feed, out, err)
+        return Call(self, id, mine, stdin, feed, out, err)
 
     def reap(self, id):
         self.ctl.sendall(b"reap" + struct.pack(">I", 4) + id)

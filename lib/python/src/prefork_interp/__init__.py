@@ -20,7 +20,7 @@ What runs where, and which file here has it::
                          SERVER     forks, and nothing else      _native  or  _v1
                            | fork
                            v
-                         EXECUTOR   one request, then it ends    _executor
+                         EXECUTOR   one request, then it ends    _executor, _requests
 
 The launcher offers itself in the environment variable PREFORK_INTERP (the
 handover, ``_handover``). Without it the script runs standalone: every function
@@ -31,6 +31,11 @@ this package are of that document.
 With an automatic fork point the script needs no call at all: the launcher runs
 ``__main__`` of this package, which loads what the script imports
 (``_automatic``, ``_imports``) and serves the whole script.
+
+A script that can serve several requests in one process says so by a loop::
+
+    while prefork_interp.accept():
+        print("Content-Type: text/plain\\n")
 
 What a script imports is this file only. Everything else is loaded when there is
 a launcher, and then the part that is needed.
@@ -43,12 +48,14 @@ if TYPE_CHECKING:
     from typing import Callable, Iterable, Optional, TypeVar, Union
 
     from ._handover import Handover
+    from ._requests import Requests
 
     Path = Union[str, bytes, os.PathLike]
     Hook = TypeVar("Hook", bound=Callable[[], object])
 
 __version__ = "0.1.0"
 __all__ = [
+    "accept",
     "after_fork",
     "before_fork",
     "prefork_autoreload_also_check",
@@ -57,6 +64,10 @@ __all__ = [
 
 # What the launcher offers; None standalone, and once the fork point is reached.
 _handover: "Optional[Handover]" = None
+
+# What this executor may still serve with accept; None: nothing but this request.
+_serving: "Optional[Requests]" = None
+_accepted = False
 
 _before: "list[Callable[[], object]]" = []
 _after: "list[Callable[[], object]]" = []
@@ -97,7 +108,7 @@ def prefork_initialisation_complete(
     Under the native dialect ``idle_timeout``, ``max_errors`` and
     ``log_facility`` have no effect: the launcher's own limits and log count.
     """
-    global _handover
+    global _handover, _serving
     if max_servers == 0:
         raise ValueError("max_servers must not be 0; for no limit it is negative")
     if _handover is None:
@@ -110,7 +121,7 @@ def prefork_initialisation_complete(
     if handover.native:
         from ._native import Server
 
-        server = Server(handover.call, max_servers, autoreload_inc)
+        _serving = Server(handover.call, max_servers, autoreload_inc, _accepted).serve(handover)
     else:
         from ._v1 import Server
 
@@ -122,7 +133,34 @@ def prefork_initialisation_complete(
             max_errors,
             log_facility,
         )
-    server.serve(handover)
+        server.serve(handover)
+
+
+def accept(**options) -> bool:
+    """Wait for a request; report whether there is one: ``while prefork_interp.accept(): ...``.
+
+    The first call is :func:`prefork_initialisation_complete`, and returns true. If
+    the launcher lets an executor serve several requests, then each later call ends
+    the request at hand, with status 0, and waits for the next one in the same
+    process. It returns false when there will be none: the script goes on behind
+    the loop, and ends. (docs/protocol.md, "Native".)
+
+    What is put back between two requests is descriptors 0, 1 and 2, ``os.environ``,
+    ``sys.argv[1:]``, what ``sys.stdin`` has read ahead, timers, umask and the current
+    directory. All else is left as the request has left it. An exception that
+    leaves the loop ends the process as ever.
+
+    Standalone, under prefork-interp, and where the launcher grants one request to a
+    process, the second call returns false.
+
+    :param options: of :func:`prefork_initialisation_complete`; the first call's count.
+    """
+    global _accepted
+    if not _accepted:
+        _accepted = True
+        prefork_initialisation_complete(**options)
+        return True
+    return _serving is not None and _serving.next(0)
 
 
 def prefork_autoreload_also_check(*files: "Path") -> None:

@@ -33,7 +33,7 @@ def serve(script: str) -> "CodeType":
     :param script: absolute name.
     """
     handover, prefork_interp._handover = prefork_interp._handover, None
-    server = Server(handover.call, None, True)
+    server = Server(handover.call, None, True, False)
     watch = Watch()
     try:
         code = _load(script)

@@ -2,8 +2,9 @@
 
 ::
 
-    at fork            descriptors, signals, random numbers       prepare()
-    request has come   environment, arguments, timers, hooks      begin()
+    at fork            descriptors, signals, random numbers         prepare()
+    request has come   stdin, environment, arguments, timers        take()
+    the first has      functions of after_fork                      begin()
 
 docs/protocol.md, "What an executor does, in this order".
 """
@@ -18,11 +19,14 @@ from ._forkpoint import ForkPoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    from typing import NoReturn, Optional
 
     Environment = dict[bytes, bytes]
     # What setup has changed in its environment; None: taken out.
     Changes = dict[bytes, Optional[bytes]]
+
+# How many words of sys.orig_argv come before the arguments.
+_lead: "Optional[int]" = None
 
 
 def prepare(point: ForkPoint, files: "list[int]") -> None:
@@ -31,37 +35,48 @@ def prepare(point: ForkPoint, files: "list[int]") -> None:
     :param files: to become 0, 1 and 2; they are closed.
     """
     point.take_descriptors(files)
-    _renew_streams()
+    point.open_anew()
+    if os.isatty(1) and hasattr(sys.__stdout__, "reconfigure"):
+        sys.__stdout__.reconfigure(line_buffering=True)
     point.restore_signals()
     _reseed()
 
 
-def begin(
+def begin() -> None:
+    """Call the functions of after_fork; whatever comes next is the script's. What they raise is raised."""
+    for function in prefork_interp._after:
+        function()
+
+
+def take(
     point: ForkPoint,
     environment: "Environment",
     arguments: "list[bytes]",
     changes: "Changes",
 ) -> None:
-    """Take a request; whatever comes next is the script's.
+    """Take a request, whose descriptors are in place.
 
     Timers start here and not where signals are restored: an executor may have
     waited long for its request, and an alarm is about the script's time.
-
-    What a function of after_fork raises is raised.
     """
+    _renew_stdin()
     _take_environment(environment, changes)
     _copy_environment_again()
     _take_arguments([os.fsdecode(argument) for argument in arguments])
     point.restore_timers()
-    for function in prefork_interp._after:
-        function()
 
 
-def _renew_streams() -> None:
-    """Have sys.stdin and sys.stdout forget what they know of setup's descriptors.
+def give_up(error: BaseException) -> "NoReturn":
+    """End an executor that cannot begin with a request: nothing of the script may run in it."""
+    os.write(2, f"prefork_interp: cannot begin: {type(error).__name__}: {error}\n".encode())
+    os._exit(127)
 
-    They are the same objects as before, since modules may hold them; but whether
-    it can seek is asked only once, and a file can where setup's pipe could not.
+
+def _renew_stdin() -> None:
+    """Have sys.stdin forget what it knows of another descriptor.
+
+    It is the same object as before, since modules may hold it; but what was read
+    ahead is not the request's, and whether it can seek is asked only once.
     """
     stdin = sys.__stdin__
     try:
@@ -72,8 +87,6 @@ def _renew_streams() -> None:
         stdin.__init__(stdin.buffer, stdin.encoding, stdin.errors, "\n", *settings)
     except (AttributeError, ValueError, TypeError, OSError):
         pass  # setup has closed or replaced it; then it knows what it does
-    if os.isatty(1) and hasattr(sys.__stdout__, "reconfigure"):
-        sys.__stdout__.reconfigure(line_buffering=True)
 
 
 def _reseed() -> None:
@@ -87,7 +100,7 @@ def _reseed() -> None:
 def _take_environment(environment: "Environment", changes: "Changes") -> None:
     """Make the environment that of the request, but for what setup has changed.
 
-    os.environ stays the object it is, for modules that hold it, and calls putenv.
+    os.environ stays the object it is, for modules that hold it.
     """
     wanted = dict(environment)
     for name, value in changes.items():
@@ -95,15 +108,16 @@ def _take_environment(environment: "Environment", changes: "Changes") -> None:
             wanted.pop(name, None)
         else:
             wanted[name] = value
-    present = os.environb
-    for name in list(present):
-        if name not in wanted:
-            del present[name]
+    # What os.environ and os.environb are views of. Their own methods would decode
+    # and encode each name, and many variables are setup's already.
+    present = posix.environ
+    for name in present.keys() - wanted.keys():
+        os.unsetenv(name)
     for name, value in wanted.items():
-        if name:  # putenv takes no empty name
-            present[name] = value
-    posix.environ.clear()
-    posix.environ.update(wanted)
+        if name and present.get(name) != value:  # putenv takes no empty name
+            os.putenv(name, value)
+    present.clear()
+    present.update(wanted)
 
 
 def _copy_environment_again() -> None:
@@ -118,7 +132,10 @@ def _copy_environment_again() -> None:
 
 def _take_arguments(arguments: "list[str]") -> None:
     # In place: modules may hold the list.
-    original = getattr(sys, "orig_argv", None)  # since Python 3.10
-    if original is not None:
-        original[len(original) - max(len(sys.argv) - 1, 0) :] = arguments
+    global _lead
+    original = getattr(sys, "orig_argv", [])  # since Python 3.10
+    if _lead is None:
+        _lead = len(original) - max(len(sys.argv) - 1, 0)
+    if original:
+        original[_lead:] = arguments
     sys.argv[1:] = arguments

@@ -62,15 +62,17 @@ def become_executor(server: int, inbox: int, with_modules: bool, reported: "set[
 
 
 def report_at_exit() -> None:
-    """Have an executor report what it has loaded, when all else at its end is done.
+    """Have an executor report at its end, when all else is done.
 
     Functions of atexit run in the opposite order of their registration, so this
     has to be called before anything of the script runs.
     """
-    atexit.register(_report)
+    atexit.register(report)
 
 
-def _report() -> None:
+def report() -> None:
+    """In an executor: tell the server which files have been loaded since it was forked."""
+    global _reported
     # Not in setup, and not in a process that the script has forked. And were the
     # server dead, then another process could have its number.
     if os.getpid() != _executor or os.getppid() != _server:
@@ -78,6 +80,7 @@ def _report() -> None:
     new = loaded(_with_modules) - _reported
     if not new:
         return
+    _reported = _reported | new
     try:
         inbox = os.open(f"/proc/{_server}/fd/{_inbox}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         for piece in _pieces(sorted(new)):

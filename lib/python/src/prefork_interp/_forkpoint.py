@@ -6,6 +6,7 @@ server, and must be in the executor what they were::
                     SETUP          SERVER           EXECUTOR
     0, 1, 2         setup's        0: /dev/null     the request's
     twins of them   setup's        setup's          the request's, same numbers
+    umask, folder   setup's        setup's          setup's
     read-only files at an offset   shared           opened anew, at that offset
     handlers        the script's   default          the script's
     timers          running        off              running
@@ -32,6 +33,9 @@ class ForkPoint:
         """
         self._timers = [(timer, *_signal.setitimer(timer, 0)) for timer in TIMERS]
         self._handlers = _handlers()
+        self._umask = os.umask(0)
+        os.umask(self._umask)
+        self._folder = _current_folder()
         self._twins: list[tuple[int, int, bool]] = []
         self._readers: list[tuple[int, int, bool]] = []
         standard = [_look(number) for number in range(3)]
@@ -68,17 +72,37 @@ class ForkPoint:
             if delay:
                 _signal.setitimer(timer, delay, interval)
 
+    def stop_timers(self) -> None:
+        """Stop what a request has set."""
+        for timer in TIMERS:
+            _signal.setitimer(timer, 0)
+
+    def restore_place(self) -> None:
+        """Put umask and current directory back. OSError: there is no such directory any more."""
+        os.umask(self._umask)
+        os.chdir(self._folder)
+
     def take_descriptors(self, files: "list[int]") -> None:
-        """Make files the descriptors 0, 1 and 2, and their twins; open read-only files anew.
+        """Make files the descriptors 0, 1 and 2, or the first of these, and their twins.
 
         The files are closed afterwards. OSError: no descriptors are left.
         """
         for number, file in enumerate(files):
             os.dup2(file, number)
         for number, twin, heritable in self._twins:
-            os.dup2(files[twin], number, heritable)
+            if twin < len(files):
+                os.dup2(files[twin], number, heritable)
         for file in files:
             os.close(file)
+
+    def empty_descriptors(self) -> None:
+        """Put 0, 1 and 2 and their twins on /dev/null: who reads the other ends is at the end."""
+        empty_standard((0, 1, 2))
+        for number, _twin, heritable in self._twins:
+            os.dup2(0, number, heritable)
+
+    def open_anew(self) -> None:
+        """Give read-only files an offset of their own."""
         for number, offset, heritable in self._readers:
             _reopen(number, offset, heritable)
 
@@ -135,6 +159,13 @@ def _read(name: str) -> bytes:
         return os.read(file, 4096)
     finally:
         os.close(file)
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""  # it has been removed: nobody can go there again
 
 
 def _handlers() -> "list[tuple[int, object]]":

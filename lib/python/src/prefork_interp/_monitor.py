@@ -62,7 +62,8 @@ class Monitor:
         pid = self._fork(files)
         if pid == 0:
             self._become_executor(files)
-            _executor.begin(self._point, environment, arguments, {})
+            _executor.take(self._point, environment, arguments, {})
+            _executor.begin()
             return
         for file in files:
             os.close(file)

@@ -7,7 +7,7 @@
        reap                     |
                                 v
              <-- greeting --  EXECUTOR      own process group, one per call
-             --- request -->    |           on a socket of this call, closed then
+             --- request -->    |           on a socket of this call (_requests)
                                 v
                               serve() returns, into the script
 
@@ -24,6 +24,7 @@ import prefork_interp
 
 from . import _bytecode, _executor, _files, _places, _wire
 from ._forkpoint import ForkPoint, flush
+from ._requests import Requests
 from ._wait import wait
 
 TYPE_CHECKING = False
@@ -38,22 +39,24 @@ GRACE = 5.0  # seconds that executors have between SIGTERM and SIGKILL
 class Server:
     """The warm process. It lives from the fork point until ctl ends."""
 
-    def __init__(self, ctl: int, max_servers: "Optional[int]", with_modules: bool):
+    def __init__(self, ctl: int, max_servers: "Optional[int]", with_modules: bool, reuse: bool):
         """Prepare; nothing is sent or changed yet.
 
         :param ctl: number of CALL, which is ctl now; the server owns it.
         :param max_servers: to announce; None or negative: nothing.
         :param with_modules: report loaded modules, too, and not the script only.
+        :param reuse: to announce: an executor can serve more than one request.
         """
         self._ctl = _wire.adopt(ctl)
         self._max_servers = max_servers
         self._with_modules = with_modules
+        self._reuse = reuse
         # What setup has changed in its environment, to be changed again.
         self.changes: "_executor.Changes" = {}
         self._executors: dict[bytes, int] = {}  # id -> process
 
-    def serve(self, handover: "Handover") -> None:
-        """Reach the fork point and serve; return in each executor, with its request taken.
+    def serve(self, handover: "Handover") -> Requests:
+        """Reach the fork point and serve; return in each executor, with its first request taken.
 
         The server itself never returns: it exits when ctl ends.
         """
@@ -70,7 +73,9 @@ class Server:
         # Garbage collections of executors now leave alone what setup has made;
         # else each would copy the pages of it.
         gc.freeze()
-        self._serve()
+        requests = self._serve()
+        _executor.begin()
+        return requests
 
     def cold(self, reason: str) -> "NoReturn":
         """Tell that the script must not be warm, and why; exit with status 0."""
@@ -100,30 +105,33 @@ class Server:
         ]
         if self._max_servers is not None and self._max_servers > 0:
             settings.append(f"max_servers={self._max_servers}")
+        if self._reuse:
+            settings.append("reuse=1")
         self._tell(b"PFN\n", _wire.strings(settings))
 
     # ---- the server's life ----
 
-    def _serve(self) -> None:
+    def _serve(self) -> Requests:
         while True:
             try:
-                if self._obey(*_wire.receive_message(self._ctl)):
-                    return  # this is an executor
+                requests = self._obey(*_wire.receive_message(self._ctl))
+                if requests is not None:
+                    return requests
             except EOFError:
                 self._end(0)
             except _wire.Garbled as error:
                 self._die(str(error))
 
-    def _obey(self, kind: bytes, payload: bytes) -> bool:
-        """Do what a message says; report whether this process is an executor now."""
-        if kind == b"fork":
-            return self._fork(payload)
+    def _obey(self, kind: bytes, payload: bytes) -> "Optional[Requests]":
+        """Do what a message says; return what this process has to serve if it is an executor now."""
+        if kind == b"fork" and len(payload) in (4, 8):
+            return self._fork(payload[:4], int.from_bytes(payload[4:], "big"))
         if kind == b"reap":
             self._reap(payload)
-            return False
-        raise _wire.Garbled(f"a message of unknown type {kind!r}")
+            return None
+        raise _wire.Garbled(f"a message {kind!r} of {len(payload)} bytes")
 
-    def _fork(self, id: bytes) -> bool:
+    def _fork(self, id: bytes, count: int) -> "Optional[Requests]":
         files = [_wire.receive_descriptor(self._ctl) for _ in range(4)]
         flush()
         try:
@@ -132,14 +140,13 @@ class Server:
             self._tell(b"fail", id + str(error).encode())
             pid = -1
         if pid == 0:
-            self._become_executor(files)
-            return True
+            return self._become_executor(files, max(count, 1))
         for file in files:
             os.close(file)
         if pid > 0:
             _make_group(pid)
             self._executors[id] = pid
-        return False
+        return None
 
     def _reap(self, id: bytes) -> None:
         pid = self._executors.pop(id, None)
@@ -207,29 +214,19 @@ class Server:
 
     # ---- executor ----
 
-    def _become_executor(self, files: "list[int]") -> None:
-        """Do all that an executor does at fork; wait for the request and take it."""
+    def _become_executor(self, files: "list[int]", count: int) -> Requests:
+        """Do all that an executor does at fork; wait for the first request and take it."""
         try:
             _make_group(0)
             self._ctl.close()
             os.close(self._inbox)
             _executor.prepare(self._point, files[1:])
-            request = _park(_wire.adopt(files[0]))
+            _files.become_executor(self._pid, self._inbox, self._with_modules, self._reported)
+            requests = Requests(files[0], count, self._point, self.changes)
+            requests.first()
+            return requests
         except BaseException as error:
-            _give_up(error)
-        _files.become_executor(self._pid, self._inbox, self._with_modules, self._reported)
-        _executor.begin(self._point, *request, self.changes)
-
-
-def _park(call: _wire.socket) -> "tuple[dict[bytes, bytes], list[bytes]]":
-    """Prove to be alive and wait for the request; exit if there will be none."""
-    try:
-        _wire.greet(call)
-        request = _wire.receive_request(call)
-    except (OSError, EOFError):
-        os._exit(0)
-    call.close()
-    return request
+            _executor.give_up(error)
 
 
 def _make_group(pid: int) -> None:
@@ -238,9 +235,3 @@ def _make_group(pid: int) -> None:
         os.setpgid(pid, pid)
     except OSError:
         pass
-
-
-def _give_up(error: BaseException) -> "NoReturn":
-    """End an executor that has not begun: nothing of the script may run in it."""
-    os.write(2, f"prefork_interp: cannot begin: {type(error).__name__}: {error}\n".encode())
-    os._exit(127)

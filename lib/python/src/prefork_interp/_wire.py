@@ -5,6 +5,7 @@
     message    type 4 | length 4 | payload         native, on ctl
     descriptor one byte, with SCM_RIGHTS           ctl; the call socket in v1
     request    length 4 | NAME=value\\0 ... \\0 argument\\0 ...
+    go on      byte 0, with SCM_RIGHTS | request   native, on the call socket
     greeting   P F I \\n 0 0 0 0                    executor or monitor to launcher
 
 docs/protocol.md, "The request", "v1" step 5 and "Native".
@@ -19,6 +20,7 @@ from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, SCM_RIGHTS, SOL_
 
 GREETING = b"PFI\n\0\0\0\0"
 LONGEST = 16 << 20  # of a payload and of a request
+_USUAL = 1 << 16  # room for a request that is read at once
 
 
 class Garbled(Exception):
@@ -88,10 +90,10 @@ def receive_descriptor(peer: socket) -> int:
     data, control, _flags, _address = peer.recvmsg(1, CMSG_SPACE(4), MSG_CMSG_CLOEXEC)
     if not data:
         raise EOFError
-    for level, kind, value in control:
-        if level == SOL_SOCKET and kind == SCM_RIGHTS and len(value) >= 4:
-            return int.from_bytes(value[:4], sys.byteorder)
-    raise Garbled("a byte came without its descriptor")
+    files = _descriptors(control)
+    if not files:
+        raise Garbled("a byte came without its descriptor")
+    return files[0]
 
 
 def greet(call: socket) -> None:
@@ -103,6 +105,28 @@ def greet(call: socket) -> None:
     first = receive(call, 1)
     if first != b"\0":
         raise Garbled(f"the call begins with {first!r}")
+
+
+def receive_call(peer: socket, count: int) -> "tuple[list[int], dict[bytes, bytes], list[bytes]]":
+    """Receive the byte that says go on, with its descriptors, and the request behind it.
+
+    All of it usually comes with one system call.
+
+    EOFError: the end. Garbled: it is not so many descriptors, or see :func:`parse_request`.
+    """
+    data, control, _flags, _address = peer.recvmsg(_USUAL, CMSG_SPACE(4 * 3), MSG_CMSG_CLOEXEC)
+    if not data:
+        raise EOFError
+    files = _descriptors(control)
+    if data[0] or len(files) != count:
+        raise Garbled(f"the call begins with {data[:1]!r} and {len(files)} descriptors, not {count}")
+    if len(data) < 5:
+        data += receive(peer, 5 - len(data))
+    size = _size(data[1:5], "the request")
+    missing = 5 + size - len(data)
+    if missing < 0:
+        raise Garbled("there is more than the request")
+    return (files, *parse_request(data[5:] + receive(peer, missing)))
 
 
 def receive_request(peer: socket) -> "tuple[dict[bytes, bytes], list[bytes]]":
@@ -132,10 +156,22 @@ def parse_request(data: bytes) -> "tuple[dict[bytes, bytes], list[bytes]]":
 
 
 def _receive_counted(peer: socket, length: bytes, what: str) -> bytes:
+    return receive(peer, _size(length, what))
+
+
+def _size(length: bytes, what: str) -> int:
     size = int.from_bytes(length, "big")
     if size > LONGEST:
         raise Garbled(f"{what} has {size} bytes, more than {LONGEST}")
-    return receive(peer, size)
+    return size
+
+
+def _descriptors(control: list) -> "list[int]":
+    for level, kind, value in control:
+        if level == SOL_SOCKET and kind == SCM_RIGHTS:
+            starts = range(0, len(value) - 3, 4)
+            return [int.from_bytes(value[start : start + 4], sys.byteorder) for start in starts]
+    return []
 
 
 def _receive_some(peer: socket, length: int) -> bytes:
