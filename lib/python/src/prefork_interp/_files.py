@@ -8,11 +8,14 @@ has loaded; an executor, at its end, what it has loaded besides::
 docs/protocol.md, "Native", message ``file``, and "At its end".
 """
 
-import atexit
 import os
 import sys
 
 import prefork_interp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
 
 FOLDER = os.path.dirname(__file__) + "/"
 PIECE = 4096  # PIPE_BUF: what is written at once is not mixed with another's
@@ -23,6 +26,7 @@ _server = 0
 _inbox = -1
 _with_modules = True
 _reported: "frozenset[str] | set[str]" = set()
+_last = ""
 
 
 def loaded(modules: bool = True) -> "set[str]":
@@ -37,6 +41,35 @@ def loaded(modules: bool = True) -> "set[str]":
         # A copy: a thread may import.
         files.update(filter(None, map(_file_of, list(sys.modules.values()))))
     return {os.path.abspath(name) for name in files if not name.startswith(FOLDER)}
+
+
+def _loaded_since() -> "set[str]":
+    """Return what :func:`loaded` does, but for modules that were there before."""
+    files = set(prefork_interp._also_check)
+    if _with_modules:
+        files.update(filter(None, map(_file_of, modules_since(_last))))
+    return {os.path.abspath(name) for name in files if not name.startswith(FOLDER)}
+
+
+def last_module() -> str:
+    """Return the name of the module that was imported last."""
+    return next(reversed(sys.modules))
+
+
+def modules_since(last: str) -> "list[ModuleType]":
+    """Return the modules that have been imported after the one that was the last then.
+
+    The others are not even touched: to count a reference to each would copy the pages of all.
+    """
+    new = []
+    try:
+        for name in reversed(sys.modules):
+            if name == last:
+                break
+            new.append(sys.modules[name])
+    except (RuntimeError, KeyError):
+        return list(sys.modules.values())  # a thread imports
+    return new
 
 
 def _file_of(module: object) -> "str | None":
@@ -56,28 +89,24 @@ def _file_of(module: object) -> "str | None":
 
 def become_executor(server: int, inbox: int, with_modules: bool, reported: "set[str]") -> None:
     """Remember, in a new executor, where its server is and what that has reported."""
-    global _executor, _server, _inbox, _with_modules, _reported
+    global _executor, _server, _inbox, _with_modules, _reported, _last
+    _last = last_module()
     _executor, _server, _inbox = os.getpid(), server, inbox
     _with_modules, _reported = with_modules, reported
 
 
-def report_at_exit() -> None:
-    """Have an executor report at its end, when all else is done.
-
-    Functions of atexit run in the opposite order of their registration, so this
-    has to be called before anything of the script runs.
-    """
-    atexit.register(report)
+def is_executor() -> bool:
+    """Report whether this process is an executor: not setup, and not a process that the script has forked."""
+    return os.getpid() == _executor
 
 
 def report() -> None:
     """In an executor: tell the server which files have been loaded since it was forked."""
     global _reported
-    # Not in setup, and not in a process that the script has forked. And were the
-    # server dead, then another process could have its number.
-    if os.getpid() != _executor or os.getppid() != _server:
+    # Were the server dead, then another process could have its number.
+    if not is_executor() or os.getppid() != _server:
         return
-    new = loaded(_with_modules) - _reported
+    new = _loaded_since() - _reported
     if not new:
         return
     _reported = _reported | new

@@ -100,11 +100,11 @@ def take() -> Handover:
     except (ValueError, OSError) as error:
         raise SystemExit(f"prefork_interp: cannot use {VARIABLE}={value!r}: {error}") from None
     if handover.native:
-        from . import _bytecode, _files, _places
+        from . import _bytecode, _end, _places
 
         _bytecode.spare()
         _places.remember()
-        _files.report_at_exit()
+        _end.register()
     else:
         handover.lead = _lead()
     return handover

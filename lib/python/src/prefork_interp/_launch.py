@@ -12,6 +12,7 @@ import sys
 
 import prefork_interp
 
+from . import _end
 from ._source import read
 
 TYPE_CHECKING = False
@@ -40,9 +41,13 @@ def main() -> None:
         # Nothing is in there but what this package itself has looked up.
         sys.path_importer_cache.pop(_FOLDER, None)
         exec(code, namespace)
-    except SystemExit:
+        _end.status = 0
+    except SystemExit as error:
+        _end.status = _end.status_of(error)
         raise
-    except BaseException:
+    except BaseException as error:
+        # What the interpreter does about an interrupt is left to it.
+        _end.status = None if isinstance(error, KeyboardInterrupt) else 1
         _cut_what_is_shown()
         raise
 
@@ -121,7 +126,8 @@ def _cut_what_is_shown() -> None:
         value.__traceback__ = sys.last_traceback = traceback
         try:
             hook(kind, value, traceback)
-        except SystemExit:
+        except SystemExit as error:
+            _end.status = _end.status_of(error)
             raise
         except BaseException as error:
             _show_both(error, value)

@@ -16,14 +16,14 @@ ctl does. docs/protocol.md, "Native".
 """
 
 import _signal
-import gc
 import os
 import time
 
 import prefork_interp
 
-from . import _bytecode, _executor, _files, _places, _wire
+from . import _bytecode, _end, _executor, _files, _places, _wire
 from ._forkpoint import ForkPoint, flush
+from ._leftovers import Leftovers
 from ._requests import Requests
 from ._wait import wait
 
@@ -70,9 +70,7 @@ class Server:
         os.close(writer)  # executors open one of their own, through /proc
         flush()
         self._announce()
-        # Garbage collections of executors now leave alone what setup has made;
-        # else each would copy the pages of it.
-        gc.freeze()
+        _end.leftovers = Leftovers()
         requests = self._serve()
         _executor.begin()
         return requests

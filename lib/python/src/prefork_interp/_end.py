@@ -1,0 +1,64 @@
+"""The end of an executor: report, and be quick if nobody would notice.
+
+::
+
+    script ends
+      threads are waited for                    the interpreter
+      functions of atexit                       the interpreter; ours is the last
+        nothing is left that would notice       _leftovers
+          0, 1, 2 are closed: the launcher has all of the answer
+          report, and end without taking the interpreter apart
+        else
+          report, and leave it to the interpreter
+
+docs/protocol.md, "Native".
+"""
+
+import atexit
+import os
+
+from . import _files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from ._leftovers import Leftovers
+
+# Set by the server.
+leftovers: "Optional[Leftovers]" = None
+# The exit status, once it is known; None: leave it to the interpreter.
+status: "Optional[int]" = None
+
+
+def register() -> None:
+    """Have an executor do this at its end, when all else is done.
+
+    Functions of atexit run in the opposite order of their registration, so this
+    has to be called before anything of the script runs.
+    """
+    atexit.register(_end)
+
+
+def status_of(error: SystemExit) -> int:
+    """Return the exit status that the interpreter makes of SystemExit."""
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF if -(2**63) <= error.code < 2**63 else 0xFF
+    return 1
+
+
+def _end() -> None:
+    if not _files.is_executor():
+        return
+    if status is None or leftovers is None or not leftovers.none():
+        _files.report()
+        return
+    for number in (1, 2, 0):
+        try:
+            os.close(number)
+        except OSError:
+            pass  # the script has done so
+    _files.report()
+    os._exit(status)
