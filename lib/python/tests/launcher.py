@@ -73,6 +73,9 @@ class Call:
         """End the request by its status, and send another one; return the answer of the first."""
         out, err = self._pump(body)
         answer = Answer(out, err, self.status(), self.pid, None)
+        if answer.status is None:
+            self.stdin = self.out = self.err = None
+            return answer
         stdin, self.stdin = os.pipe()
         self.out, out_end = os.pipe()
         self.err, err_end = os.pipe()

@@ -112,6 +112,11 @@ if sys.version_info >= (3, 11):
     OPTIONS.append(["-P"])
 
 
+def stable(out):
+    """Take out of an output what differs between any two runs."""
+    return re.sub(rb"0x[0-9a-f]+|\d{12,}", b"0x", out).decode(errors="replace")
+
+
 class View(Case):
     def compare(self, text, options=(), name="script.py"):
         script = self.write(text, name)
@@ -122,12 +127,8 @@ class View(Case):
             launcher.ready()
             got = launcher.run(b"the body", env, arguments)
         self.assertEqual(got.err.decode(errors="replace"), wanted.err.decode(errors="replace"))
-        self.assertEqual(self.stable(got.out), self.stable(wanted.out))
+        self.assertEqual(stable(got.out), stable(wanted.out))
         self.assertEqual(got.code, wanted.status)
-
-    def stable(self, out):
-        """Take out of an output what differs between any two runs."""
-        return re.sub(rb"0x[0-9a-f]+|\d{12,}", b"0x", out).decode(errors="replace")
 
     def test_every_script_does_what_it_does_in_a_plain_run(self):
         for name, text in SCRIPTS.items():

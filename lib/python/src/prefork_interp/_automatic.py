@@ -6,7 +6,8 @@
       |        cold, and why, if that fails or looks at the request
     SERVER     forks
       |
-    EXECUTOR   serve() returns the code, which _launch runs as __main__
+    EXECUTOR   serve() returns the code, which _launch runs as __main__, or
+               _rerun with ``reuse on``
 
 docs/protocol.md, "The automatic fork point".
 """
@@ -23,17 +24,22 @@ from ._watch import Watch
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
+    from typing import Optional
+
+    from ._rerun import Rerun
 
 
-def serve(script: str) -> "CodeType":
+def serve(script: str) -> "tuple[CodeType, Optional[Rerun]]":
     """Bring setup to its fork point and serve; return, in each executor, the script's code.
+
+    And what runs it for all requests but the last, if processes are reused.
 
     The calls that the script itself may make are no-ops from here on.
 
     :param script: absolute name.
     """
     handover, prefork_interp._handover = prefork_interp._handover, None
-    server = Server(handover.call, None, True, False)
+    server = Server(handover.call, None, True)
     watch = Watch()
     try:
         code = _load(script)
@@ -52,8 +58,10 @@ def serve(script: str) -> "CodeType":
     server.changes = watch.end()
     if Watch.reason is not None:
         server.cold(Watch.reason)
-    server.serve(handover)
-    return code
+    requests = server.serve(handover)
+    if server.rerun is not None:
+        server.rerun.requests = requests
+    return code, server.rerun
 
 
 def _load(script: str) -> "CodeType":

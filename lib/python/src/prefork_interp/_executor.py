@@ -16,6 +16,7 @@ import sys
 import prefork_interp
 
 from ._forkpoint import ForkPoint
+from ._streams import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,13 +79,8 @@ def _renew_stdin() -> None:
     It is the same object as before, since modules may hold it; but what was read
     ahead is not the request's, and whether it can seek is asked only once.
     """
-    stdin = sys.__stdin__
     try:
-        raw = type(stdin.buffer.raw)(0, "rb", closefd=False)
-        raw.name = "<stdin>"
-        stdin.buffer.__init__(raw)
-        settings = stdin.line_buffering, stdin.write_through
-        stdin.__init__(stdin.buffer, stdin.encoding, stdin.errors, "\n", *settings)
+        Stream(0).renew()
     except (AttributeError, ValueError, TypeError, OSError):
         pass  # setup has closed or replaced it; then it knows what it does
 

@@ -101,6 +101,10 @@ class ForkPoint:
         for number, _twin, heritable in self._twins:
             os.dup2(0, number, heritable)
 
+    def has_readers(self) -> bool:
+        """Report whether setup has files open that are opened anew in each executor."""
+        return bool(self._readers)
+
     def open_anew(self) -> None:
         """Give read-only files an offset of their own."""
         for number, offset, heritable in self._readers:

@@ -3,7 +3,7 @@
 ::
 
     v1,1795242621.579386987 3,4,5,6 n1,automatic preload=json,sqlite3
-    |  |                    | | | |  |  |         settings, name=value
+    |  |                    | | | |  |  |         settings, name=value (also: reuse=on)
     |  |                    | | | |  |  where the fork point is
     |  |                    | | | |  the native dialect, version 1
     |  |                    LISTEN, CALL, WATCHI, WATCHE
@@ -41,6 +41,7 @@ class Handover:
         self.automatic = False
         # What may come before the arguments of each call, see _lead.
         self.lead: list[bytes] = []
+        self.reuse = False  # the administrator lets a whole script run several times in a process
         self._preload: list[str] = []
         for word in words[2:]:
             self._offer(word)
@@ -52,6 +53,8 @@ class Handover:
         name, _, setting = word.partition("=")
         if name == "preload":
             self._preload = [module for module in setting.split(",") if module]
+        if word == "reuse=on":
+            self.reuse = True
 
     def descriptors(self) -> "list[int]":
         """Return what has been inherited from the launcher besides 0, 1 and 2."""

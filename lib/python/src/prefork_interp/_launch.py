@@ -18,7 +18,9 @@ from ._source import read
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, TracebackType
-    from typing import Optional
+    from typing import Callable, Optional
+
+    from ._rerun import Rerun
 
 _FOLDER = os.path.dirname(__file__)
 
@@ -37,9 +39,11 @@ def main() -> None:
     script = _hide_command_line()
     namespace = _clean_main(script)
     try:
-        code = _code(script)
+        code, rerun = _code(script)
         # Nothing is in there but what this package itself has looked up.
         sys.path_importer_cache.pop(_FOLDER, None)
+        if rerun is not None:
+            rerun.serve(code)
         exec(code, namespace)
         _end.status = 0
     except SystemExit as error:
@@ -89,8 +93,11 @@ def _clean_main(script: str) -> dict:
     return namespace
 
 
-def _code(script: str) -> "CodeType":
-    """Return the script's code: at once, or in each executor if the fork point is automatic."""
+def _code(script: str) -> "tuple[CodeType, Optional[Rerun]]":
+    """Return the script's code: at once, or in each executor if the fork point is automatic.
+
+    And what runs it for all requests but the last, if there may be several.
+    """
     handover = prefork_interp._handover
     if handover is not None and handover.native and handover.automatic:
         from ._automatic import serve
@@ -105,7 +112,7 @@ def _code(script: str) -> "CodeType":
             file=sys.stderr,
         )
         raise SystemExit(2) from None
-    return compile(source, script, "exec", dont_inherit=True)
+    return compile(source, script, "exec", dont_inherit=True), None
 
 
 # ---- what is printed when an exception leaves the script ----
@@ -120,19 +127,27 @@ def _cut_what_is_shown() -> None:
     """
     hook = sys.excepthook
 
-    def show(kind: type, value: BaseException, traceback: "Optional[TracebackType]") -> None:
+    def last(_kind: type, value: BaseException, _traceback: "Optional[TracebackType]") -> None:
         sys.excepthook = hook
-        traceback = _without_ours(traceback)
-        value.__traceback__ = sys.last_traceback = traceback
         try:
-            hook(kind, value, traceback)
+            show(hook, value)
         except SystemExit as error:
             _end.status = _end.status_of(error)
             raise
-        except BaseException as error:
-            _show_both(error, value)
 
-    sys.excepthook = show
+    sys.excepthook = last
+
+
+def show(hook: "Callable", value: BaseException) -> None:
+    """Have a hook print an exception without our frames, as the interpreter does. SystemExit: the hook exits."""
+    traceback = _without_ours(value.__traceback__)
+    value.__traceback__ = sys.last_traceback = traceback
+    try:
+        hook(type(value), value, traceback)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        _show_both(error, value)
 
 
 def _without_ours(traceback: "Optional[TracebackType]") -> "Optional[TracebackType]":

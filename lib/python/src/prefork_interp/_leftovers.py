@@ -90,14 +90,16 @@ class Leftovers:
 
     def none(self) -> bool:
         """Report that nothing is left, and that all is written; else that may have to be done yet."""
-        if self._doubt or _thread._count() != self._threads:
-            return False
+        return not self._doubt and _thread._count() == self._threads and self.none_young()
+
+    def none_young(self) -> bool:
+        """Report the same of what has been made since the fork point; setup's own is not looked at."""
         written: list = []
         if not _known(_files.modules_since(self._last)) or not self._look(gc.get_objects(), written, _Young):
             return False
         # In the interpreter's order: first these two.
         files = [sys.stdout, sys.stderr, *written, *(file() for file in self._written)]
-        return all(map(_flush, files))
+        return all(map(flush, files))
 
     def _look(self, objects: list, written: list, needed: "type | None" = None) -> bool:
         """Report whether nothing would notice the end of these objects; add those to be flushed to written.
@@ -187,11 +189,13 @@ def _name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _flush(file: object) -> bool:
+def flush(file: object) -> bool:
     """Flush a file if it is open; report whether all of it is written."""
     try:
         if file is not None and not file.closed:
             file.flush()
-    except Exception:  # the interpreter tries again, and says what it thinks of it
-        return False
+    except Exception as error:
+        # The interpreter tries again, and says what it thinks of it. But what has
+        # been detached is empty, and only if it is sys.stdout there is a complaint.
+        return isinstance(error, ValueError) and file is not sys.stdout
     return True

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import NoReturn, Optional
 
     from ._handover import Handover
+    from ._rerun import Rerun
 
 GRACE = 5.0  # seconds that executors have between SIGTERM and SIGKILL
 
@@ -39,7 +40,7 @@ GRACE = 5.0  # seconds that executors have between SIGTERM and SIGKILL
 class Server:
     """The warm process. It lives from the fork point until ctl ends."""
 
-    def __init__(self, ctl: int, max_servers: "Optional[int]", with_modules: bool, reuse: bool):
+    def __init__(self, ctl: int, max_servers: "Optional[int]", with_modules: bool, reuse: bool = False):
         """Prepare; nothing is sent or changed yet.
 
         :param ctl: number of CALL, which is ctl now; the server owns it.
@@ -53,6 +54,8 @@ class Server:
         self._reuse = reuse
         # What setup has changed in its environment, to be changed again.
         self.changes: "_executor.Changes" = {}
+        # To run the script several times in a process; None: it is not wanted, or cannot be.
+        self.rerun: "Optional[Rerun]" = None
         self._executors: dict[bytes, int] = {}  # id -> process
 
     def serve(self, handover: "Handover") -> Requests:
@@ -65,6 +68,8 @@ class Server:
         self._announce_places()
         self._pid = os.getpid()
         self._point = ForkPoint([self._ctl.fileno()])
+        if handover.automatic and handover.reuse:
+            self._prepare_rerun(handover)
         self._point.quiet()
         self._inbox, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.close(writer)  # executors open one of their own, through /proc
@@ -74,6 +79,15 @@ class Server:
         requests = self._serve()
         _executor.begin()
         return requests
+
+    def _prepare_rerun(self, handover: "Handover") -> None:
+        from ._rerun import Rerun
+
+        try:
+            self.rerun = Rerun(self._point)
+        except ValueError as error:
+            handover.note(f"cannot reuse processes: {error}")
+        self._reuse = self.rerun is not None
 
     def cold(self, reason: str) -> "NoReturn":
         """Tell that the script must not be warm, and why; exit with status 0."""

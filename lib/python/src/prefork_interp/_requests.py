@@ -41,6 +41,8 @@ class Requests:
         self._point = point
         self._changes = changes
         self._pid = os.getpid()
+        # The launcher has the status of the request at hand: it is over.
+        self.told = False
 
     def first(self) -> None:
         """Prove to be alive, wait for the first request and take it; exit if there will be none."""
@@ -67,6 +69,7 @@ class Requests:
             self._close()
             return False
         try:
+            self.told = True
             _wire.send_bytes(self._call, (status << 8).to_bytes(4, "big"))
             request = _wire.receive_call(self._call, 3)
         except (OSError, EOFError):
@@ -78,6 +81,7 @@ class Requests:
         return True
 
     def _take(self, files: "list[int]", environment: "_executor.Environment", arguments: "list[bytes]") -> None:
+        self.told = False
         self._left -= 1
         if not self._left:
             self._call.close()
