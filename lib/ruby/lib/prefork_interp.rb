@@ -25,7 +25,9 @@
 #   handover.rb           what the launcher says in the environment
 #   native.rb             the native dialect: Ctl (ctl.rb), Inbox (inbox.rb), Executors (executors.rb)
 #   version1.rb           the v1 dialect: Monitor (monitor.rb), Log (log.rb)
-#   executor.rb           what an executor does: Descriptors (descriptors.rb), Signals (signals.rb), Request (request.rb)
+#   executor.rb           what an executor does: Descriptors (descriptors.rb), Signals (signals.rb), Request (request.rb),
+#                         Reuse (reuse.rb)
+#   output.rb             what has been written and not sent
 #   automatic.rb          the automatic fork point: Requires (requires.rb), EnvironmentWatch (environment_watch.rb)
 #   system.rb             three things that Ruby cannot do by itself
 #
@@ -46,8 +48,10 @@ module PreforkInterp
   autoload :Log, "#{parts}/log.rb"
   autoload :Monitor, "#{parts}/monitor.rb"
   autoload :Native, "#{parts}/native.rb"
+  autoload :Output, "#{parts}/output.rb"
   autoload :Request, "#{parts}/request.rb"
   autoload :Requires, "#{parts}/requires.rb"
+  autoload :Reuse, "#{parts}/reuse.rb"
   autoload :Signals, "#{parts}/signals.rb"
   autoload :System, "#{parts}/system.rb"
   autoload :Version1, "#{parts}/version1.rb"
@@ -84,6 +88,25 @@ module PreforkInterp
                                       autoreload_extra: [], max_errors: 100, log_facility: 'LOG_USER')
     FORK_POINT.complete(max_servers: max_servers, idle_timeout: idle_timeout, autoreload_inc: autoreload_inc,
                         autoreload_extra: autoreload_extra, max_errors: max_errors, log_facility: log_facility)
+  end
+
+  # The fork point as the head of a loop, for a script whose process may serve more than one request:
+  #
+  #   while PreforkInterp.accept
+  #     print CGI.new.header
+  #   end
+  #
+  # The first call is what prefork_initialisation_complete is, with the same options. Each further call ends the request with
+  # status 0 and waits for the next: environment, arguments, standard input, output and error are the new request's then;
+  # the directory and the umask are those of the fork point; everything else is as the script has left it.
+  #
+  # Returns +true+ when there is a request, and +false+ when there will be none: the script goes on behind the loop, and
+  # ends. How many requests a process serves is the launcher's to say; the rule is one. Standalone and under v1 it is
+  # always one (protocol: Persistent executors).
+  def accept(max_servers: nil, idle_timeout: 1_000_000, autoreload_inc: true, autoreload_extra: [], max_errors: 100,
+             log_facility: 'LOG_USER')
+    FORK_POINT.accept(max_servers: max_servers, idle_timeout: idle_timeout, autoreload_inc: autoreload_inc,
+                      autoreload_extra: autoreload_extra, max_errors: max_errors, log_facility: log_facility)
   end
 
   # Names files, beside the script and what it has loaded, whose change makes the server out of date: templates and

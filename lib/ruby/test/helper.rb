@@ -67,28 +67,33 @@ class Launcher
     @messages.select { |type, _| type == 'file' }.flat_map { |_, payload| payload.split("\0") }
   end
 
-  # Forks an executor; its id and the socket of the call.
-  def park(stdin, stdout, stderr)
+  # Forks an executor for so many requests; its id and the socket of the call.
+  def park(stdout, stderr, requests: nil)
     @id += 1
     ours, theirs = UNIXSocket.pair
-    @ctl.write(['fork', 4, @id].pack('a4NN'))
-    [theirs, stdin, stdout, stderr].each { |io| send_descriptor(io) }
+    payload = [@id, *requests].pack('N*')
+    @ctl.write(['fork', payload.bytesize].pack('a4N'), payload)
+    File.open(File::NULL) do |null|
+      [theirs, null, stdout, stderr].each { |io| send_with(@ctl, "\0", io) }
+    end
     theirs.close
     [@id, ours]
   end
 
-  def send_descriptor(io)
-    @ctl.sendmsg("\0", 0, nil, Socket::AncillaryData.unix_rights(io))
+  def send_with(socket, bytes, *ios)
+    socket.sendmsg(bytes, 0, nil, Socket::AncillaryData.unix_rights(*ios))
   end
 
   def greeting(socket)
     raise 'no greeting' unless Timeout.timeout(20) { socket.read(8) } == "PFI\n\0\0\0\0"
   end
 
-  def request(socket, environment, arguments)
+  # The first request of an executor comes with its stdin, each later one with all three.
+  def request(socket, environment, arguments, *ios)
     bytes = environment.map { |name, value| "#{name}=#{value}\0".b }.join + "\0".b + arguments.map { |a| "#{a}\0".b }.join
-    socket.write("\0", [bytes.bytesize].pack('N'), bytes)
-    socket.close
+    bytes = "\0".b + [bytes.bytesize].pack('N') + bytes
+    sent = send_with(socket, bytes, *ios)
+    socket.write(bytes.byteslice(sent..-1))
   end
 
   def reap(id)
@@ -102,16 +107,41 @@ class Launcher
 
   # A whole call.
   def run(environment = {}, arguments = [], stdin: '')
-    input = tempfile(stdin)
-    out_read, out = IO.pipe
-    err_read, err = IO.pipe
-    id, socket = park(input, out, err)
-    [input, out, err].each(&:close)
-    greeting(socket)
-    request(socket, environment, arguments)
-    texts = Timeout.timeout(20) { [out_read, err_read].map { |io| Thread.new { io.binmode.read.force_encoding(Encoding::UTF_8) } }.map(&:value) }
+    id, socket, *pipes = start
+    request(socket, environment, arguments, tempfile(stdin))
+    socket.close
+    texts = read(pipes)
     done = reap(id)
     Result.new(*texts, status(done.status), done)
+  end
+
+  # Parks an executor; its id, the socket of the call, and the read ends of its stdout and stderr.
+  def start(requests: nil)
+    out_read, out = IO.pipe
+    err_read, err = IO.pipe
+    id, socket = park(out, err, requests: requests)
+    [out, err].each(&:close)
+    greeting(socket)
+    [id, socket, out_read, err_read]
+  end
+
+  # A later request of a persistent executor.
+  def again(socket, environment = {}, arguments = [], stdin: '')
+    out_read, out = IO.pipe
+    err_read, err = IO.pipe
+    request(socket, environment, arguments, tempfile(stdin), out, err)
+    [out, err].each(&:close)
+    read([out_read, err_read])
+  end
+
+  def read(pipes)
+    Timeout.timeout(20) { pipes.map { |io| Thread.new { io.binmode.read.force_encoding(Encoding::UTF_8) } }.map(&:value) }
+  end
+
+  # What a persistent executor says at a request's end; +nil+ when it ends itself.
+  def request_status(socket)
+    bytes = Timeout.timeout(20) { socket.read(4) }
+    bytes && bytes.unpack1('N')
   end
 
   # Exit status, or a negative signal.

@@ -4,10 +4,14 @@ require_relative 'helper'
 
 # How a server and its executors end, and what they make of nonsense.
 class TestServer < ScriptTest
-  def parked(launcher, stdin: File.open(File::NULL), out: nil)
-    id, socket = launcher.park(stdin, out || File.open(File::NULL, 'w'), File.open(File::NULL, 'w'))
+  def parked(launcher, out: File.open(File::NULL, 'w'))
+    id, socket = launcher.park(out, File.open(File::NULL, 'w'))
     launcher.greeting(socket)
     [id, socket]
+  end
+
+  def null
+    File.open(File::NULL)
   end
 
   def test_end_of_ctl_ends_the_server_and_its_executors
@@ -15,7 +19,7 @@ class TestServer < ScriptTest
     read, write = IO.pipe
     _, socket = parked(warm, out: write)
     write.close
-    warm.request(socket, {}, [])
+    warm.request(socket, {}, [], null)
     assert_equal("up\n", read.gets)
     warm.hang_up
     assert_equal(0, warm.wait.exitstatus)
@@ -27,7 +31,7 @@ class TestServer < ScriptTest
     read, write = IO.pipe
     _, socket = parked(warm, out: write)
     write.close
-    warm.request(socket, {}, [])
+    warm.request(socket, {}, [], null)
     read.gets
     started = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     warm.hang_up
@@ -42,7 +46,7 @@ class TestServer < ScriptTest
     socket.close
     assert_equal(0, warm.reap(id).status)
     id, socket = parked(warm)
-    socket.write("\0", [100].pack('N'), 'half')
+    warm.send_with(socket, "\0\0\0\0\x64half", null)
     socket.close
     assert_equal(0, warm.reap(id).status)
     refute(File.exist?("#{@folder}/ran"))
@@ -50,9 +54,10 @@ class TestServer < ScriptTest
 
   def test_many_executors_at_once
     warm = warm(file('a.rb', "print $stdin.gets\n"))
-    calls = Array.new(8) { |number| in_read, in_write = IO.pipe; out_read, out = IO.pipe; [number, in_write, out_read, *parked(warm, stdin: in_read, out: out)].tap { in_read.close; out.close } }
-    calls.reverse_each do |number, input, output, id, socket|
-      warm.request(socket, {}, [])
+    calls = Array.new(8) { |number| in_read, in_write = IO.pipe; out_read, out = IO.pipe; [number, in_read, in_write, out_read, *parked(warm, out: out)].tap { out.close } }
+    calls.reverse_each do |number, stdin, input, output, id, socket|
+      warm.request(socket, {}, [], stdin)
+      stdin.close
       input.puts(number)
       input.close
       assert_equal("#{number}\n", output.read)
@@ -64,11 +69,32 @@ class TestServer < ScriptTest
     warm = warm(file('a.rb', "print 'ran'\n"))
     ["\1", "\0\0\0\0\4abc\0", "\0\0\0\0\3a=b", "\0\0\0\0\4a=b\0", "\0\xff\xff\xff\xff"].each do |bytes|
       id, socket = parked(warm)
-      socket.write(bytes.b)
+      warm.send_with(socket, bytes.b, null)
       assert_equal(127 << 8, warm.reap(id).status, bytes.inspect)
       socket.close
     end
     assert_equal('ran', warm.run.out)
+  end
+
+  def test_request_comes_with_one_descriptor
+    warm = warm(file('a.rb', "print 'ran'\n"))
+    [[], [null, null]].each do |ios|
+      id, socket = parked(warm)
+      ios.empty? ? socket.write("\0\0\0\0\1\0") : warm.send_with(socket, "\0\0\0\0\1\0", *ios)
+      assert_equal(127 << 8, warm.reap(id).status)
+      socket.close
+    end
+  end
+
+  def test_request_in_pieces
+    warm = warm(file('a.rb', "print ENV['A'].size, ARGV[0].size, $stdin.read\n"))
+    id, socket, *pipes = warm.start
+    warm.send_with(socket, "\0", warm.tempfile('in'))
+    bytes = "A=#{'a' * 100_000}\0\0#{'b' * 50_000}\0"
+    [bytes.bytesize].pack('N').each_char { |byte| socket.write(byte) }
+    bytes.scan(/.{1,4000}/m) { |piece| socket.write(piece) }
+    assert_equal(['10000050000in', ''], warm.read(pipes))
+    assert_equal(0, warm.reap(id).status)
   end
 
   def test_unknown_message_ends_the_server
@@ -89,7 +115,7 @@ class TestServer < ScriptTest
   def test_fork_that_fails_is_told
     file('part.rb', "PreforkInterp.before_fork { def Process.fork; raise Errno::EAGAIN; end }\n")
     warm = warm(file('a.rb', "require_relative 'part'\n"))
-    _, socket = warm.park($stdin, $stdout, $stderr)
+    _, socket = warm.park($stdout, $stderr)
     id, text = warm.wait_for('fail').unpack('Na*')
     assert_equal(1, id)
     assert_match(/Resource temporarily unavailable/, text)

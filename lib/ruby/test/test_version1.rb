@@ -48,6 +48,12 @@ class TestVersion1 < ScriptTest
     assert_equal(["1000000\nq3\ntrue\nnil\n"], results[2, 1].map { |result| result.out.lines[1..-1].join })
   end
 
+  def test_loop_has_one_request
+    path = file('a.rb', "require 'prefork_interp'\nprint ENV['Q'] while PreforkInterp.accept(log_facility: '')\nprint ' end'\nexit 3\n")
+    @scripts << path
+    2.times { |n| assert_equal(["#{n} end", '', 3], client(script: path, environment: { 'Q' => n.to_s }).to_a[0, 3]) }
+  end
+
   def test_exit_0_is_0_two_hundred_times
     path = script('exit 0')
     assert_equal([0], Array.new(200) { client(script: path).status }.uniq)

@@ -22,7 +22,7 @@ module PreforkInterp
       changes = set_up
       @server.serve(changes: changes).begin
     rescue Cold => e
-      Native.flush
+      Output.flush
       @server.ctl.write_line('cold', e.message)
       exit!(0)
     end

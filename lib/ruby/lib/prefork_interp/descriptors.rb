@@ -14,14 +14,22 @@ module PreforkInterp
     ACCESS = 0o3
     APPEND = 0o2000
     CLOSE_ON_EXEC = 0o2000000
-    private_constant :ACCESS, :APPEND, :CLOSE_ON_EXEC
+    STANDARD = [0, 1, 2].freeze
+    private_constant :ACCESS, :APPEND, :CLOSE_ON_EXEC, :STANDARD
 
     # How one descriptor is open: where its link in /proc leads, flags and offset.
     State = Struct.new(:number, :link, :flags, :offset) do
       # +nil+ if the descriptor is not open.
       def self.of(number)
         info = File.read("/proc/self/fdinfo/#{number}")
-        new(number, File.readlink("/proc/self/fd/#{number}"), info[/^flags:\s*(\d+)/, 1].to_i(8), info[/^pos:\s*(\d+)/, 1].to_i)
+        new(number, link(number), info[/^flags:\s*(\d+)/, 1].to_i(8), info[/^pos:\s*(\d+)/, 1].to_i)
+      rescue SystemCallError
+        nil
+      end
+
+      # +nil+ if the descriptor is not open.
+      def self.link(number)
+        File.readlink("/proc/self/fd/#{number}")
       rescue SystemCallError
         nil
       end
@@ -64,17 +72,30 @@ module PreforkInterp
     # own::        numbers that are the library's
     # told_apart:: whether O_APPEND is set on setup's descriptor 1 and not on 2
     def initialize(own, told_apart)
-      standard = [0, 1, 2].map { |number| State.of(number) }
-      others = (Dir.children('/proc/self/fd').map(&:to_i) - [0, 1, 2] - own).map { |number| State.of(number) }.compact
+      standard = STANDARD.map { |number| State.of(number) }
+      others = (open_numbers - STANDARD - own).map { |number| State.of(number) }.compact
       @duplicates = others.map { |state| [state, original(state, standard, told_apart)] }.select(&:last)
       @files = others.select { |state| state.read_only? && File.file?("/proc/self/fd/#{state.number}") }
     end
 
-    # Puts +numbers+ (three) on 0, 1 and 2, and on all duplicates, and closes them.
+    # Puts +numbers+ on 0, 1 and 2, as many as there are, and on their duplicates, and closes them.
     def take(numbers)
       numbers.each_with_index { |number, target| Descriptors.put(number, target) }
       numbers.each { |number| IO.for_fd(number).close }
-      @duplicates.each { |state, standard| Descriptors.put(standard, state.number, state.close_on_exec?) }
+      @duplicates.each do |state, standard|
+        Descriptors.put(standard, state.number, state.close_on_exec?) if standard < numbers.size
+      end
+    end
+
+    # Puts 0, 1 and 2 on /dev/null, and whatever else leads where they do: what is left of setup's duplicates, and what the
+    # script has added.
+    def let_go
+      standard = STANDARD.map { |number| State.of(number) }
+      candidates = (open_numbers - STANDARD).select { |number| standard.any? { |state| state.link == State.link(number) } }
+      @duplicates = candidates.map { |number| State.of(number) }.compact.map do |state|
+        [state, standard.index { |other| state.same?(other) }]
+      end.select(&:last)
+      Descriptors.null(*STANDARD, *@duplicates.map { |state, _| state.number })
     end
 
     # Gives the regular files an offset of their own. One that cannot be opened any more, because the user has been
@@ -91,6 +112,10 @@ module PreforkInterp
     end
 
     private
+
+    def open_numbers
+      Dir.children('/proc/self/fd').map(&:to_i)
+    end
 
     # Which of 0, 1, 2 the descriptor is a duplicate of, or +nil+.
     def original(state, standard, told_apart)

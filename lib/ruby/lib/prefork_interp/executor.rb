@@ -17,7 +17,7 @@ module PreforkInterp
       @signals = Signals.new
     end
 
-    # Steps 2 to 5, at fork. +numbers+ are three descriptors, which are closed.
+    # Steps 2 to 4, at fork. +numbers+ are three descriptors, which are closed.
     def prepare(numbers)
       @pid = Process.pid
       @descriptors.take(numbers)
@@ -26,24 +26,56 @@ module PreforkInterp
       Kernel.srand
     end
 
-    # The Request, once it is there.
-    attr_writer :request
+    # The Request, once it is there; its descriptors are closed.
+    def request=(request)
+      @descriptors.take(request.descriptors)
+      @environment = request.environment.merge(@changes).compact
+      @arguments = request.arguments
+    end
 
-    # Steps 6 to 8. What the script's own functions raise comes out of this.
+    # Says that so many requests may come on +call+, the call socket, with this one; it can be closed then.
+    def reuse(call, requests)
+      @reuse = Reuse.new(call, requests, @descriptors)
+    end
+
+    # Steps 5 to 8. What the script's own functions raise comes out of this.
     def begin
-      ENV.replace(@request.environment.merge(@changes).compact)
-      ARGV.replace(@request.arguments.map { |argument| as_argument(argument) })
-      @request = nil
+      show_request
       @fork_point.executor = self
       @fork_point.call_after_fork
     end
 
+    # Ends the request and waits for the next one: whether there is one.
+    def next
+      return false unless @reuse && own_process? && @reuse.possible?
+
+      report
+      request = @reuse.next or return false
+      self.request = request
+      show_request
+      true
+    end
+
     # Reports what the script has loaded. Not in a process that the script has forked.
     def at_end
-      @reporter&.report if @pid == Process.pid
+      report if own_process?
     end
 
     private
+
+    def show_request
+      ENV.replace(@environment)
+      ARGV.replace(@arguments.map { |argument| as_argument(argument) })
+      @environment = @arguments = nil
+    end
+
+    def own_process?
+      @pid == Process.pid
+    end
+
+    def report
+      @reporter&.report
+    end
 
     # As Ruby makes its own ARGV.
     def as_argument(string)

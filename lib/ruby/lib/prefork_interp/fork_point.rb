@@ -12,6 +12,7 @@ module PreforkInterp
       @after = []
       @extra_files = []
       @reached = false
+      @accepted = false
       # Both as they are before the script can change them.
       @script = File.absolute_path($PROGRAM_NAME)
       @encoding = Encoding.default_external
@@ -57,15 +58,26 @@ module PreforkInterp
     end
 
     # The explicit fork point. Returns in executors, and where nothing has to be done.
-    def complete(options)
+    #
+    # reuse:: whether the script can serve more than one request
+    def complete(reuse: false, **options)
       return if @reached
 
       @reached = true
       text = ENV.delete(HANDOVER) or return
       also_check(options[:autoreload_extra])
-      executor = serve(text, options)
+      executor = serve(text, options, reuse)
       executor.begin
       nil
+    end
+
+    # The fork point as the head of a loop: whether there is a request.
+    def accept(**options)
+      return @executor ? @executor.next : false if @accepted
+
+      @accepted = true
+      complete(reuse: true, **options)
+      true
     end
 
     def call_before_fork
@@ -93,13 +105,13 @@ module PreforkInterp
       exit!(1)
     end
 
-    def serve(text, options)
+    def serve(text, options, reuse)
       handover = Handover.parse(text)
       files = LoadedFiles.new(self, features: options[:autoreload_inc])
       server = handover.native? ? Native.new(self, handover, files) : Version1.new(self, handover, files, options)
       server.preload if handover.native?
       call_before_fork
-      server.serve(**options.slice(:max_servers))
+      server.serve(max_servers: options[:max_servers], reuse: reuse)
     rescue ProtocolError => e
       die(e)
     end

@@ -24,8 +24,7 @@ module PreforkInterp
     rescue Errno::EPIPE
       exit!(0)
     rescue ProtocolError, SystemCallError => e
-      STDERR.puts("prefork_interp: #{e.message}")
-      exit!(127)
+      Wire.end_with(e)
     end
 
     private

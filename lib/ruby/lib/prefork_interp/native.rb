@@ -7,10 +7,6 @@ module PreforkInterp
   #   ctl  <-- file, note, PFN, done, fail --   SERVER --- fork ---> EXECUTOR
   #        --- fork + 4 descriptors, reap -->
   class Native # :nodoc:
-    # What the process ends with when the launcher or the request makes no sense.
-    NONSENSE = 127
-    private_constant :NONSENSE
-
     attr_reader :ctl
 
     def initialize(fork_point, handover, files)
@@ -36,36 +32,24 @@ module PreforkInterp
     #
     # max_servers:: told to the launcher, if given
     # changes::     what setup has changed in its environment (see Executor)
-    def serve(max_servers: nil, changes: {})
+    # reuse::       whether an executor can serve more than one request
+    def serve(max_servers: nil, changes: {}, reuse: false)
       at_fork_point(changes)
       @ctl.write_files(@files.fresh)
-      @ctl.write_ready(ready(max_servers))
+      @ctl.write_ready(ready(max_servers, reuse))
       wait_for_messages || finish(0)
     rescue ProtocolError => e
       STDERR.puts("prefork_interp: #{e.message}")
-      finish(NONSENSE)
+      finish(Wire::NONSENSE)
     rescue Errno::EPIPE, Errno::ECONNRESET
       finish(0)
-    end
-
-    F_GETFL = 3
-    private_constant :F_GETFL
-
-    # Flushes everything that has been written and not sent, once: nothing writes in the server any more, and what is left
-    # would be sent by each executor. Not what is only read: to flush it is to forget what has been read ahead, and
-    # Ruby has the script itself open here, with its first line pushed back.
-    def self.flush
-      ObjectSpace.each_object(IO) do |io|
-        io.flush unless (io.fcntl(F_GETFL) & 3).zero?
-      rescue SystemCallError, IOError
-        next
-      end
     end
 
     private
 
     def at_fork_point(changes)
-      Native.flush
+      # Once: what is left would be sent by each executor.
+      Output.flush
       @handover.close_for_native
       @inbox = Inbox.new(@files)
       @executor = Executor.new(@fork_point, own: own, told_apart: true, changes: changes, reporter: @inbox)
@@ -77,28 +61,29 @@ module PreforkInterp
       [@ctl.number, *@inbox.numbers]
     end
 
-    def ready(max_servers)
+    def ready(max_servers, reuse)
       values = { 'library' => "prefork_interp #{VERSION} (Ruby)", 'fds' => own.join(',') }
       values['max_servers'] = max_servers if max_servers
+      values['reuse'] = 1 if reuse
       values
     end
 
     # The Executor in an executor; +nil+ in the server when ctl has ended.
     def wait_for_messages
       while (type, payload = @ctl.read)
-        id = payload.unpack1('N')
+        id, requests = payload.unpack('NN')
         case type
-        when 'fork' then (executor = fork(id)) && (return executor)
+        when 'fork' then (executor = fork(id, requests || 1)) && (return executor)
         when 'reap' then reap(id)
         else raise ProtocolError, "cannot understand the message #{type.inspect}"
         end
       end
     end
 
-    def fork(id)
+    def fork(id, requests)
       numbers = @ctl.receive(4) or return
       in_executor = @executors.fork(id).nil?
-      return take_call(*numbers) if in_executor
+      return take_call(requests, *numbers) if in_executor
 
       close(numbers)
     rescue SystemCallError => e
@@ -127,20 +112,20 @@ module PreforkInterp
 
     # Everything until the request is there. No exception comes out of this: neither the server's code nor the script must
     # see one.
-    def take_call(call, *standard)
+    def take_call(requests, call, *standard)
       @ctl.close
       @inbox.close
       @executor.prepare(standard)
       call = IO.for_fd(call)
       Wire.write(call, Wire::GREETING)
-      @executor.request = (Request.read(call) if Request.go_on?(call)) or exit!(0)
+      @executor.request = Request.receive(call, 1) || exit!(0)
+      @executor.reuse(call, requests) if requests > 1
       call.close
       @executor
     rescue Errno::EPIPE
       exit!(0)
     rescue ProtocolError, SystemCallError => e
-      STDERR.puts("prefork_interp: #{e.message}")
-      exit!(NONSENSE)
+      Wire.end_with(e)
     end
   end
 end

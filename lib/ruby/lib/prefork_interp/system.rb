@@ -16,13 +16,16 @@ module PreforkInterp
     # The same number everywhere, since Linux 5.3.
     PIDFD_OPEN = 434
 
-    # From the kernel's headers: SOL_SOCKET, SCM_RIGHTS; MSG_CMSG_CLOEXEC.
+    # From the kernel's headers: SOL_SOCKET, SCM_RIGHTS; MSG_CMSG_CLOEXEC; the control message that carries descriptors, its
+    # length in bytes and the room for it: a head and up to four numbers.
     RIGHTS = [1, 1].freeze
     CMSG_CLOEXEC = 0x40000000
+    CONTROL_HEAD = 16
+    CONTROL = CONTROL_HEAD + 4 * 4
 
     # What is told of a number that is not known.
     UNKNOWN = 0xffffffffffffffff
-    private_constant :PIDFD_OPEN, :RIGHTS, :CMSG_CLOEXEC
+    private_constant :PIDFD_OPEN, :RIGHTS, :CMSG_CLOEXEC, :CONTROL_HEAD, :CONTROL
 
     # What a process has used: wait status, microseconds, bytes.
     Used = Struct.new(:status, :user, :system, :memory)
@@ -38,22 +41,30 @@ module PreforkInterp
       # For tests: +nil+ makes everything go the portable way.
       attr_accessor :numbers
 
-      # Reads one byte with one descriptor from +io+, a socket. Its number (it is close-on-exec), or +nil+ at end-of-file.
+      # Reads what is there, at most +length+ bytes, from +io+, a socket: the bytes and the numbers of the descriptors that came
+      # with them (they are close-on-exec), or +nil+ at end-of-file.
+      def receive(io, length)
+        return receive_portably(io, length) unless numbers
+
+        bytes = buffer(length)
+        control = buffer(CONTROL)
+        vector = buffer(16, [address(bytes), length].pack('JJ'))
+        # struct msghdr: name, its length, vector, its length, control, its length, flags.
+        header = buffer(56, [0, 0, address(vector), 1, address(control), CONTROL, 0].pack('J7'))
+        got = Wire.patiently([io]) { call(numbers[:recvmsg], io.fileno, address(header), CMSG_CLOEXEC) }
+        [bytes.byteslice(0, got), descriptors(control)] unless got.zero?
+      rescue Errno::ECONNRESET
+        nil
+      end
+
+      # Reads one byte with one descriptor from +io+, a socket. Its number, or +nil+ at end-of-file.
       # Raises ProtocolError if the byte comes without.
       def receive_descriptor(io)
-        return receive_portably(io) unless numbers
+        _byte, numbers = receive(io, 1)
+        return unless numbers
+        raise ProtocolError, 'a byte without a descriptor' unless numbers.size == 1
 
-        byte = buffer(1)
-        control = buffer(24)
-        vector = buffer(16, [address(byte), 1].pack('JJ'))
-        # struct msghdr: name, its length, vector, its length, control, its length, flags.
-        header = buffer(56, [0, 0, address(vector), 1, address(control), 24, 0].pack('J7'))
-        return if Wire.patiently([io]) { call(numbers[:recvmsg], io.fileno, address(header), CMSG_CLOEXEC) }.zero?
-
-        _length, level, type, number = control.unpack('Jiii')
-        raise ProtocolError, 'a byte without a descriptor' unless [level, type] == RIGHTS
-
-        number
+        numbers.first
       end
 
       # Waits for the child +pid+, and says what it has used. Leaves $? alone, which the next executor inherits.
@@ -99,18 +110,22 @@ module PreforkInterp
         [string].pack('P').unpack1('J')
       end
 
-      def receive_portably(io)
+      # The numbers in a control message; none if there is none.
+      def descriptors(control)
+        length, *kind = control.unpack('Jii')
+        kind == RIGHTS ? control.unpack("x#{CONTROL_HEAD}i#{(length - CONTROL_HEAD) / 4}") : []
+      end
+
+      def receive_portably(io, length)
         require 'socket'
         socket = UNIXSocket.for_fd(io.fileno)
         socket.autoclose = false
-        byte, _sender, _flags, *controls = socket.recvmsg(1, scm_rights: true)
-        return if byte.nil? || byte.empty?
+        bytes, _sender, _flags, *controls = socket.recvmsg(length, scm_rights: true)
+        return if bytes.nil? || bytes.empty?
 
-        received, = controls.flat_map { |control| control.unix_rights || [] }
-        raise ProtocolError, 'a byte without a descriptor' unless received
-
-        received.autoclose = false
-        received.fileno
+        received = controls.flat_map { |control| control.unix_rights || [] }
+        received.each { |io| io.autoclose = false }
+        [bytes, received.map(&:fileno)]
       end
 
       # A thread has a $? of its own.

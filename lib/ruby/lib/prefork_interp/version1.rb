@@ -24,10 +24,10 @@ module PreforkInterp
     # The fork point. Returns in executors only: the Executor, which has its request.
     #
     # max_servers:: how many monitors at once; negative: no limit
-    def serve(max_servers: nil)
+    def serve(max_servers: nil, **)
       @max_servers = max_servers || 4
       @handover.close_on_exec
-      Native.flush
+      Output.flush
       exit!(0) if Process.fork
       Process.setsid
       at_fork_point

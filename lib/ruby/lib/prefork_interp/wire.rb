@@ -9,11 +9,14 @@ module PreforkInterp
     # The longest request or message, in bytes.
     LONGEST = 16 << 20
 
+    # What a process ends with when the other side makes no sense.
+    NONSENSE = 127
+
     module_function
 
-    # Reads +length+ bytes from +io+, and not one more: what follows may carry a descriptor. +nil+ at end-of-file.
-    def read(io, length)
-      bytes = String.new(capacity: length)
+    # Reads from +io+ until there are +length+ bytes, with those that are there already, and not one more: what follows may
+    # carry a descriptor. +nil+ at end-of-file.
+    def read(io, length, bytes = String.new(capacity: length))
       bytes << patiently([io]) { io.sysread(length - bytes.bytesize) } while bytes.bytesize < length
       bytes
     rescue EOFError, Errno::ECONNRESET
@@ -23,10 +26,16 @@ module PreforkInterp
     # Reads a length and so many bytes. +nil+ at end-of-file. Raises ProtocolError if they are too many.
     def read_counted(io)
       head = read(io, 4) or return
-      length = head.unpack1('N')
+      length = length_of(head)
+      length.zero? ? String.new : read(io, length)
+    end
+
+    # The length that +bytes+ begin with. Raises ProtocolError if it is too large.
+    def length_of(bytes)
+      length = bytes.unpack1('N')
       raise ProtocolError, "#{length} bytes are too many" if length > LONGEST
 
-      length.zero? ? String.new : read(io, length)
+      length
     end
 
     # Writes all of +bytes+.
@@ -44,6 +53,12 @@ module PreforkInterp
     rescue Errno::EAGAIN
       IO.select(*readable_writable)
       retry
+    end
+
+    # Ends a process that has nothing to do but what this error has made impossible.
+    def end_with(error)
+      STDERR.puts("prefork_interp: #{error.message}")
+      exit!(NONSENSE)
     end
 
     # Takes strings that end in NUL bytes apart. Raises ProtocolError if the last NUL is missing.
