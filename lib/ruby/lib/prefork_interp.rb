@@ -28,7 +28,8 @@
 #   executor.rb           what an executor does: Descriptors (descriptors.rb), Signals (signals.rb), Request (request.rb),
 #                         Reuse (reuse.rb)
 #   output.rb             what has been written and not sent
-#   automatic.rb          the automatic fork point: Requires (requires.rb), EnvironmentWatch (environment_watch.rb)
+#   automatic.rb          the automatic fork point: Requires (requires.rb), EnvironmentWatch (environment_watch.rb),
+#                         MainScript (main_script.rb), Warnings (warnings.rb)
 #   system.rb             three things that Ruby cannot do by itself
 #
 # The behaviour is specified in docs/protocol.md of the prefork-cgi project; "protocol:" below names a section of it.
@@ -46,6 +47,7 @@ module PreforkInterp
   autoload :Inbox, "#{parts}/inbox.rb"
   autoload :LoadedFiles, "#{parts}/loaded_files.rb"
   autoload :Log, "#{parts}/log.rb"
+  autoload :MainScript, "#{parts}/main_script.rb"
   autoload :Monitor, "#{parts}/monitor.rb"
   autoload :Native, "#{parts}/native.rb"
   autoload :Output, "#{parts}/output.rb"
@@ -55,6 +57,7 @@ module PreforkInterp
   autoload :Signals, "#{parts}/signals.rb"
   autoload :System, "#{parts}/system.rb"
   autoload :Version1, "#{parts}/version1.rb"
+  autoload :Warnings, "#{parts}/warnings.rb"
   autoload :Wire, "#{parts}/wire.rb"
 
   # Where this library's files are: they are not reported as the script's.

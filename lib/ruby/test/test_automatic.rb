@@ -17,7 +17,7 @@ class TestAutomatic < ScriptTest
 
   def test_script_sees_what_it_would_see_cold
     # Ruby reads the first line before it loads the library, and pushes it back.
-    ['', "#!/usr/bin/ruby\n"].each { |first| compare_view(file('view.rb', first + VIEW)) }
+    ['', "#!/usr/bin/ruby\n", "#!/usr/bin/ruby -w\nunused = 1 == 2; 3 == 4\n", "# warn_indent: true\nBEGIN { p caller, DATA.pos, __LINE__ }\n"].each { |first| compare_view(file('view.rb', first + VIEW)) }
   end
 
   def compare_view(script)
@@ -25,6 +25,14 @@ class TestAutomatic < ScriptTest
     arguments = ['x y', '', "caf\u00e9"]
     warm = warm(script, environment: environment)
     2.times { assert_equal(cold(script, environment, arguments).to_a, warm.run(environment, arguments).to_a[0, 3] + [nil]) }
+  end
+
+  def test_script_is_compiled_once_and_data_is_each_requests_own
+    code = "print DATA.gets, DATA.read.size, ' ', File.readlink(\"/proc/self/fd/\#{DATA.fileno}\") == __FILE__\n__END__\n"
+    warm = warm(script = file('a.rb', code + "line\n" * 10_000))
+    File.write(script, 'changed')
+    File.write(script, code + "line\n" * 10_000)
+    3.times { assert_equal("line\n49995 true", warm.run.out) }
   end
 
   def test_exit_statuses_and_messages_are_those_of_ruby
@@ -79,8 +87,8 @@ class TestAutomatic < ScriptTest
   end
 
   def test_only_standard_descriptors_are_open
-    # Ruby itself has an eventfd or two, and the script's file until it has ended (DATA).
-    code = "puts Dir.children('/proc/self/fd').reject { |n| File.readlink(\"/proc/self/fd/\#{n}\") =~ /eventfd|eventpoll|open.rb|proc/ rescue true }.sort.join(',')"
+    # Ruby itself has an eventfd or two.
+    code = "puts Dir.children('/proc/self/fd').reject { |n| File.readlink(\"/proc/self/fd/\#{n}\") =~ /eventfd|eventpoll|proc/ rescue true }.sort.join(',')"
     assert_equal("0,1,2\n", warm(file('open.rb', code)).run.out)
   end
 

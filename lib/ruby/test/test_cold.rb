@@ -38,6 +38,15 @@ class TestCold < ScriptTest
     assert_match(/\Acannot load no_such \(line 2\): LoadError: cannot load such file -- no_such/, reason('', "\nrequire 'no_such'\n"))
   end
 
+  def test_script_that_cannot_be_compiled
+    assert_match(/\Acannot compile the script: /, reason('', "require 'json'\nbreak\n"))
+  end
+
+  def test_switch_that_reads_arguments
+    ['#!/usr/bin/ruby -s', '#!/usr/bin/env ruby -ws'].each { |first| assert_match(/has -s/, reason('', "#{first}\np $x\n")) }
+    assert_equal('1', warm(file('a.rb', "#!/usr/bin/ruby -w --disable-did_you_mean\nprint 1\n")).run.out)
+  end
+
   def test_hook_that_fails
     assert_match(/setup has raised RuntimeError: hook/, reason("PreforkInterp.before_fork { raise 'hook' }\n"))
   end

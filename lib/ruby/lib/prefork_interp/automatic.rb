@@ -2,8 +2,8 @@
 
 module PreforkInterp
   # Automatic is the fork point of a script that knows nothing of this library (protocol: The automatic fork point).
-  # Before Ruby parses the script, what the script requires at its top is loaded; then requests are served. In an executor
-  # Ruby goes on and runs the script, which finds everything loaded.
+  # Before Ruby parses the script, what the script requires at its top is loaded. When Ruby has compiled the script and is
+  # about to run it, requests are served. In an executor Ruby goes on and runs the script, which finds everything loaded.
   #
   # The script is +cold+ if setup looks at the request's environment or raises an exception.
   class Automatic # :nodoc:
@@ -17,20 +17,31 @@ module PreforkInterp
       @watch = EnvironmentWatch.new
     end
 
-    # Returns in executors only.
+    # Loads, and prepares for the moment when Ruby has compiled the script; Ruby does that when this has returned.
     def run
       changes = set_up
-      @server.serve(changes: changes).begin
+      @script = MainScript.new { @server.serve(changes: changes).begin }
     rescue Cold => e
-      Output.flush
-      @server.ctl.write_line('cold', e.message)
-      exit!(0)
+      be_cold(e.message)
+    end
+
+    # At the end of a process that may be setup: Ruby could not compile the script, and has said so.
+    def at_end
+      be_cold("cannot compile the script: #{$!&.message}") if @script&.awaited?
     end
 
     private
 
+    def be_cold(reason)
+      Output.flush
+      @server.ctl.write_line('cold', reason)
+      exit!(0)
+    end
+
     # What setup has changed in its environment. Raises Cold.
     def set_up
+      raise Cold, 'the first line of the script has -s: Ruby reads the arguments of a request' if switch_s?
+
       @watch.start
       load_requires
       @server.preload
@@ -43,6 +54,12 @@ module PreforkInterp
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException -- SystemExit and NoMemoryError are reasons, too
       raise Cold, "setup has raised #{describe(e)}"
+    end
+
+    # Ruby takes switches from the first line if it names Ruby. With -s it makes variables of the arguments when it parses
+    # the script.
+    def switch_s?
+      File.open(@fork_point.script, &:gets)&.match?(/\A#!.*ruby.*\s-[[:alnum:]]*s/n)
     end
 
     def load_requires

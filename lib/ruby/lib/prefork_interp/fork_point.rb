@@ -43,7 +43,7 @@ module PreforkInterp
       nil
     end
 
-    # Called by launch.rb: serves if the fork point is automatic.
+    # Called by launch.rb, before Ruby parses the script: prepares for serving if the fork point is automatic.
     def launch
       text = ENV[HANDOVER] or return
       handover = Handover.parse(text)
@@ -52,7 +52,8 @@ module PreforkInterp
 
       ENV.delete(HANDOVER)
       @reached = true
-      Automatic.new(self, handover).run
+      @automatic = Automatic.new(self, handover)
+      @automatic.run
     rescue ProtocolError => e
       die(e)
     end
@@ -90,6 +91,7 @@ module PreforkInterp
 
     # The very last at_exit block of this process.
     def at_end
+      @automatic&.at_end
       @executor&.at_end
     end
 
