@@ -28,6 +28,7 @@
 #   executor.rb           what an executor does: Descriptors (descriptors.rb), Signals (signals.rb), Request (request.rb),
 #                         Reuse (reuse.rb)
 #   output.rb             what has been written and not sent
+#   quick_end.rb          the end of an executor without Ruby's own
 #   automatic.rb          the automatic fork point: Requires (requires.rb), EnvironmentWatch (environment_watch.rb),
 #                         MainScript (main_script.rb), Warnings (warnings.rb)
 #   system.rb             three things that Ruby cannot do by itself
@@ -51,6 +52,7 @@ module PreforkInterp
   autoload :Monitor, "#{parts}/monitor.rb"
   autoload :Native, "#{parts}/native.rb"
   autoload :Output, "#{parts}/output.rb"
+  autoload :QuickEnd, "#{parts}/quick_end.rb"
   autoload :Request, "#{parts}/request.rb"
   autoload :Requires, "#{parts}/requires.rb"
   autoload :Reuse, "#{parts}/reuse.rb"

@@ -28,7 +28,7 @@ class Launcher
     out = File.open("/proc/self/fd/#{err.fileno}", File::WRONLY | File::APPEND)
     given = [@listen, theirs, watch_inner, watch_outer]
     handover = "v1,1795242621.579386987 #{given.map(&:fileno).join(',')} n1,#{mode} #{words}".strip
-    @pid = Process.spawn({ 'PREFORK_INTERP' => handover, 'LANG' => 'C.UTF-8' }.merge(environment), *ruby, '-r', LAUNCH, script, *arguments,
+    @pid = Process.spawn({ 'PREFORK_INTERP' => handover, 'LANG' => 'C.UTF-8' }.merge(environment), *ruby, "-r#{LAUNCH}", script, *arguments,
                          in: File::NULL, out: out, err: err, close_others: true, **given.to_h { |io| [io, io] }, **spawn)
     [theirs, watch_inner, watch_outer, err, out].each(&:close)
     File.unlink(@listen.path)

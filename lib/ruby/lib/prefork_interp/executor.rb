@@ -56,9 +56,14 @@ module PreforkInterp
       true
     end
 
-    # Reports what the script has loaded. Not in a process that the script has forked.
-    def at_end
-      report if own_process?
+    # Reports what the script has loaded, and ends the process if +quick_end+, a QuickEnd, can. Not in a process that the script
+    # has forked.
+    def at_end(quick_end)
+      return unless own_process?
+
+      status = quick_end&.prepare
+      report
+      exit!(status) if status
     end
 
     private

@@ -48,6 +48,7 @@ module PreforkInterp
       text = ENV[HANDOVER] or return
       handover = Handover.parse(text)
       handover.close_on_exec
+      @quick_end = QuickEnd.new if handover.native?
       return unless handover.automatic?
 
       ENV.delete(HANDOVER)
@@ -92,7 +93,7 @@ module PreforkInterp
     # The very last at_exit block of this process.
     def at_end
       @automatic&.at_end
-      @executor&.at_end
+      @executor&.at_end(@quick_end)
     end
 
     private

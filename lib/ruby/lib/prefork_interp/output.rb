@@ -7,11 +7,15 @@ module PreforkInterp
     private_constant :F_GETFL
 
     # Sends it. Not what is only read: to flush it is to forget what has been read ahead, and Ruby has the script itself
-    # open, with its first line pushed back. +false+ if something could not be sent, and is still there.
+    # open, with its first line pushed back. +false+ if something could not be sent and is still there, or may come
+    # at the end: encodings such as ISO-2022-JP have something to say then.
     def self.flush
       sent = true
       ObjectSpace.each_object(IO) do |io|
-        io.flush if writable?(io)
+        next unless writable?(io)
+
+        io.flush
+        sent = false if io.external_encoding&.dummy?
       rescue SystemCallError, IOError
         sent = false
       end

@@ -1,15 +1,15 @@
 # frozen_string_literal: true
 
 module PreforkInterp
-  # Three things that Ruby's core cannot do: receive a descriptor, wait for one process with what it has used, and wait for
-  # a process and something else at once. They are system calls here. The library +socket+ could do the first, but takes
+  # Four things that Ruby's core cannot do: receive a descriptor, wait for one process with what it has used, wait for a
+  # process and something else at once, and close a standard descriptor. They are system calls here. The library +socket+ could do the first, but takes
   # 4 ms to load (ruby 3.1), which is half of what this library may cost. Where the machine is not known, it is used after
-  # all, and memory is not measured.
+  # all, memory is not measured, and standard descriptors stay open.
   module System # :nodoc:
     # Numbers by architecture: those that are 64 bits wide, because the structures below are.
-    generic = { recvmsg: 212, wait4: 260 }.freeze
+    generic = { recvmsg: 212, wait4: 260, close: 57 }.freeze
     NUMBERS = {
-      'x86_64-linux' => { recvmsg: 47, wait4: 61 }.freeze,
+      'x86_64-linux' => { recvmsg: 47, wait4: 61, close: 3 }.freeze,
       'aarch64-linux' => generic, 'riscv64-linux' => generic, 'loongarch64-linux' => generic
     }.freeze
 
@@ -65,6 +65,13 @@ module PreforkInterp
         raise ProtocolError, 'a byte without a descriptor' unless numbers.size == 1
 
         numbers.first
+      end
+
+      # Closes a standard descriptor, which IO#close leaves open.
+      def close(number)
+        call(numbers[:close], number) if numbers
+      rescue Errno::EBADF
+        nil
       end
 
       # Waits for the child +pid+, and says what it has used. Leaves $? alone, which the next executor inherits.
