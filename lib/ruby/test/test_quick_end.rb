@@ -41,10 +41,12 @@ class TestQuickEnd < ScriptTest
 
   # Ruby's end frees what it has, which writes to most of its memory.
   def test_it_is_quick
-    script = file('a.rb', "require 'json'\nrequire 'cgi'\nKEEP = [] ; print 'x'\n")
-    quick = warm(script).run.done
-    usual = warm(script, ruby: ['ruby', '-rset']).run.done
-    assert_operator(quick.user + quick.system, :<, usual.user + usual.system)
+    script = file('a.rb', "require 'json'\nrequire 'cgi'\nprint 'x'\n")
+    usual, quick = [['ruby', '-rset'], ['ruby']].map do |ruby|
+      warm = warm(script, ruby: ruby)
+      Array.new(15) { warm.run.done }.map { |done| done.user + done.system }.sort[7]
+    end
+    assert_operator(quick, :<, usual)
   end
 
   def test_libraries_loaded_before_ours_have_their_end

@@ -33,7 +33,7 @@ module PreforkInterp
     private
 
     def be_cold(reason)
-      Output.flush
+      Output.new
       @server.ctl.write_line('cold', reason)
       exit!(0)
     end

@@ -15,6 +15,8 @@ module PreforkInterp
       @reporter = reporter
       @descriptors = Descriptors.new(own, told_apart)
       @signals = Signals.new
+      # What is left now would be sent by each executor.
+      @output = Output.new(own)
     end
 
     # Steps 2 to 4, at fork. +numbers+ are three descriptors, which are closed.
@@ -35,7 +37,7 @@ module PreforkInterp
 
     # Says that so many requests may come on +call+, the call socket, with this one; it can be closed then.
     def reuse(call, requests)
-      @reuse = Reuse.new(call, requests, @descriptors)
+      @reuse = Reuse.new(call, requests, @descriptors, @output)
     end
 
     # Steps 5 to 8. What the script's own functions raise comes out of this.
@@ -61,7 +63,7 @@ module PreforkInterp
     def at_end(quick_end)
       return unless own_process?
 
-      status = quick_end&.prepare
+      status = quick_end&.prepare(@output)
       report
       exit!(status) if status
     end

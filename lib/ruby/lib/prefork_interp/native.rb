@@ -48,11 +48,11 @@ module PreforkInterp
     private
 
     def at_fork_point(changes)
-      # Once: what is left would be sent by each executor.
-      Output.flush
       @handover.close_for_native
       @inbox = Inbox.new(@files)
       @executor = Executor.new(@fork_point, own: own, told_apart: true, changes: changes, reporter: @inbox)
+      # Loaded here and not by each executor.
+      %i[Request Reuse].each { |name| PreforkInterp.const_get(name) }
       # What is garbage now would be copied by each executor that collects.
       Process.respond_to?(:warmup) ? Process.warmup : GC.start
     end

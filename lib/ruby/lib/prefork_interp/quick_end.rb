@@ -35,9 +35,11 @@ module PreforkInterp
 
     # In the last at_exit block: sends what has been written and closes the standard descriptors. The status with which the
     # process can end now; +nil+ if it must go Ruby's way, and then nothing has been closed.
-    def prepare
+    #
+    # output:: the Output
+    def prepare(output)
       status = status_of($!)
-      return unless status && @last && nothing_left? && Output.flush
+      return unless status && @last && nothing_left? && output.flush
 
       [1, 2, 0].each { |number| System.close(number) }
       status

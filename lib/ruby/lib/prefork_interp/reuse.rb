@@ -16,10 +16,12 @@ module PreforkInterp
     # call::        the call socket, which the caller may close
     # requests::    how many, with the one that is there
     # descriptors:: the Descriptors of the executor
-    def initialize(call, requests, descriptors)
+    # output::      its Output
+    def initialize(call, requests, descriptors, output)
       @call = IO.for_fd(call.fcntl(F_DUPFD_CLOEXEC, HIGH))
       @left = requests - 1
       @descriptors = descriptors
+      @output = output
       @umask = File.umask
       @directory = Dir.pwd
     end
@@ -28,7 +30,7 @@ module PreforkInterp
     # put back can be. If not, the process must end as it is.
     def possible?
       @left -= 1
-      @left >= 0 && standard_open? && Output.flush && put_back || close
+      @left >= 0 && standard_open? && @output.flush && put_back || close
     end
 
     # Says that the request has ended and waits for the next one. A Request, or +nil+ if none will come; then the script ends,

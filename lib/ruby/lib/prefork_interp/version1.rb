@@ -27,7 +27,7 @@ module PreforkInterp
     def serve(max_servers: nil, **)
       @max_servers = max_servers || 4
       @handover.close_on_exec
-      Output.flush
+      Output.new
       exit!(0) if Process.fork
       Process.setsid
       at_fork_point
