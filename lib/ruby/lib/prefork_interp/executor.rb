@@ -17,6 +17,7 @@ module PreforkInterp
       @signals = Signals.new
       # What is left now would be sent by each executor.
       @output = Output.new(own)
+      fork_point.quick_end&.harmless?
     end
 
     # Steps 2 to 4, at fork. +numbers+ are three descriptors, which are closed.
@@ -58,12 +59,11 @@ module PreforkInterp
       true
     end
 
-    # Reports what the script has loaded, and ends the process if +quick_end+, a QuickEnd, can. Not in a process that the script
-    # has forked.
-    def at_end(quick_end)
+    # Reports what the script has loaded, and ends the process if it can. Not in a process that the script has forked.
+    def at_end
       return unless own_process?
 
-      status = quick_end&.prepare(@output)
+      status = @fork_point.quick_end&.prepare(@output)
       report
       exit!(status) if status
     end

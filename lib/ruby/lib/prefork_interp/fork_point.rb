@@ -18,6 +18,9 @@ module PreforkInterp
       @encoding = Encoding.default_external
     end
 
+    # The QuickEnd, if executors may have one.
+    attr_reader :quick_end
+
     # The script's absolute path, and the encoding of its arguments.
     attr_reader :script, :encoding
 
@@ -93,7 +96,7 @@ module PreforkInterp
     # The very last at_exit block of this process.
     def at_end
       @automatic&.at_end
-      @executor&.at_end(@quick_end)
+      @executor&.at_end
     end
 
     private

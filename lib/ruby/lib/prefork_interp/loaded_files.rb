@@ -9,10 +9,14 @@ module PreforkInterp
       @fork_point = fork_point
       @features = features
       @known = {}
+      @looked_at = nil
     end
 
     # Absolute paths that have not been told yet. Each is told once.
     def fresh
+      return [] if @looked_at == [$LOADED_FEATURES, @fork_point.extra_files]
+
+      @looked_at = [$LOADED_FEATURES.dup, @fork_point.extra_files.dup]
       all.reject { |path| @known[path] }.each { |path| @known[path] = true }
     end
 

@@ -31,6 +31,15 @@ module PreforkInterp
     def initialize
       @last = first_library?
       ObjectSpace.singleton_class.prepend(Finalizers)
+      @looked_at = []
+    end
+
+    # Whether all libraries are harmless. Looked at once, at the fork point, and again if there are more.
+    def harmless?
+      return @harmless if @looked_at == $LOADED_FEATURES
+
+      @looked_at = $LOADED_FEATURES.dup
+      @harmless = @looked_at.all? { |path| !path.end_with?('.so') || HARMLESS.match?(path) }
     end
 
     # In the last at_exit block: sends what has been written and closes the standard descriptors. The status with which the
@@ -54,8 +63,7 @@ module PreforkInterp
     end
 
     def nothing_left?
-      Thread.list.size == 1 && (!defined?(Ractor) || Ractor.count == 1) && !Finalizers.defined &&
-        $LOADED_FEATURES.all? { |path| !path.end_with?('.so') || HARMLESS.match?(path) }
+      Thread.list.size == 1 && (!defined?(Ractor) || Ractor.count == 1) && !Finalizers.defined && harmless?
     end
 
     # Whether no library has been loaded before us by a switch: what it has registered would run after us.
