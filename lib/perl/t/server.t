@@ -19,7 +19,7 @@ my $module = Launcher::script('package Mine; 1;', 'Mine.pm');
 my $later  = Launcher::script('package Later; 1;', 'Later.pm');
 my $broken = Launcher::script('package Broken; {', 'Broken.pm');
 my $use    = "use lib '$Launcher::FOLDER';";
-my $server = Launcher->start(script => "$use use Mine; require Later; exit");
+my $server = Launcher->start(script => "$use use Mine; if (1) { require Later } exit");
 is_deeply [mine($server)], [sort $module, $server->{path}], 'setup\'s files';
 is scalar(grep { /Prefork/ } @{ $server->{file} }), 0, 'none of the library';
 @{ $server->{file} } = ();

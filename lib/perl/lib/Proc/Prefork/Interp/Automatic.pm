@@ -47,7 +47,7 @@ sub _reach_fork_point {
     my $child = $?;
     local ($@, $!, $_);    # not $?: it would hide the status of a hook that dies or exits
     my @notes  = Proc::Prefork::Interp::Executor::finish_setup($handover);
-    my $reason = $watch && Proc::Prefork::Interp::Watch::end($watch);
+    my $reason = $watch && (_load_early() // Proc::Prefork::Interp::Watch::end($watch));
     my $way    = Proc::Prefork::Interp::Syscall::prepare($handover->{transport});
     $reason //= 'there is no way to receive descriptors here: install IO::FDPass'
         . ' (libio-fdpass-perl)'
@@ -59,6 +59,21 @@ sub _reach_fork_point {
         changes => $changes);
     $? = $child;
     return;
+}
+
+# Loads what the script itself would load first thing, if it names a file to be loaded at all. Returns why
+# the script must be cold, if that is so.
+sub _load_early {
+    return if $watch->{reason};
+    my $script = $handover->{program} =~ m{^/} ? $handover->{program} : "$handover->{directory}/$handover->{program}";
+    open my $file, '<:raw', $script or return;
+    my $text = do { local $/; readline $file };
+    return unless $text =~ /^[^#\n]*\brequire\b/m;
+    {
+        local @INC = ($lib);
+        require Proc::Prefork::Interp::Early;
+    }
+    return Proc::Prefork::Interp::Early::load($text, $handover, \%before, $watch);
 }
 
 # What setup has done to its environment: name => value, or undef for one that is gone.

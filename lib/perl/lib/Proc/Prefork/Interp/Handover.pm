@@ -18,8 +18,8 @@ our $VARIABLE = 'PREFORK_INTERP';
 
 # take() removes the variable and returns a reference to a hash: start (the text),
 # handles listen, call, watchi and watche, fork_point ("explicit" or "automatic"
-# if the native dialect is offered), preload (a reference to an array), program and
-# directory (the script, and where it was started). Returns nothing if the script
+# if the native dialect is offered), preload (a reference to an array), early (see
+# Early.pm), program and directory (the script, and where it was started), text (the handover). Returns nothing if the script
 # runs standalone. Dies if the handover is not one.
 sub take {
     my $value = delete $ENV{$VARIABLE};
@@ -29,6 +29,7 @@ sub take {
     die "$VARIABLE: \"$value\" is not a handover of version v1\n"
         unless ($name // '') eq 'v1' && ($start // '') =~ /^\d+\.\d{9}$/;
     my %handover = (
+        text      => $value,
         start     => $start,
         preload   => [],
         program   => $0,
@@ -63,6 +64,7 @@ sub _read_offer {
     my ($name, $value) = split /=/, $offer, 2;
     if (defined $value) {
         $handover->{preload} = [ split /,/, $value ] if $name eq 'preload';
+        $handover->{early}   = $value                if $name eq 'early';
         return;
     }
     my ($dialect, $fork_point) = split /,/, $offer;

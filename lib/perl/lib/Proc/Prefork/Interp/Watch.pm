@@ -13,7 +13,7 @@ package Proc::Prefork::Interp::Watch;
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
 # The variables that belong to a request. SERVER_SOFTWARE is the same in all.
-my $REQUEST = qr/^(?: QUERY_STRING | REQUEST_(?:METHOD|URI|SCHEME) | PATH_(?:INFO|TRANSLATED)
+our $REQUEST = qr/^(?: QUERY_STRING | REQUEST_(?:METHOD|URI|SCHEME) | PATH_(?:INFO|TRANSLATED)
     | SCRIPT_(?:NAME|FILENAME) | CONTENT_(?:LENGTH|TYPE) | AUTH_TYPE | HTTPS | DOCUMENT_ROOT
     | (?:HTTP_|REMOTE_|SERVER_(?!SOFTWARE$)) .* )$/xs;
 
@@ -27,6 +27,7 @@ sub start {
 sub end {
     my ($watch) = @_;
     my $values = $watch->{values};
+    _note($watch, 'keeps DOCUMENT_ROOT') if $watch->{kept};
     $watch->{over} = 1;
     local $^W = 0;    # under -w perl would report the references to us that are still there
     untie %ENV;
@@ -63,6 +64,8 @@ sub TIEHASH {
 
 sub FETCH {
     my ($watch, $name) = @_;
+    return Proc::Prefork::Interp::Watch::Default::new($watch, $name)
+        if $name eq 'DOCUMENT_ROOT' && !$watch->{over};
     _note($watch, "reads $name") if $name =~ $REQUEST;
     return _values($watch)->{$name};
 }
@@ -109,6 +112,39 @@ sub NEXTKEY {
 sub SCALAR {
     my ($watch) = @_;
     return scalar %{ _values($watch) };
+}
+
+package Proc::Prefork::Interp::Watch::Default;
+
+# The value of DOCUMENT_ROOT. Each request has one, and it is often read as the default of something that
+# the script gives itself: HTML::Mason does so. That does no harm if nobody uses the value, so it
+# is an object that tells when it is used, and when it is there no more.
+
+# new($watch, $name) returns the value of that variable.
+sub new {
+    my ($watch, $name) = @_;
+    $watch->{kept}++;
+    return bless { watch => $watch, name => $name };
+}
+
+sub _used {
+    my ($value) = @_;
+    Proc::Prefork::Interp::Watch::_note($value->{watch}, "reads $value->{name}");
+    return '';
+}
+
+sub DESTROY {
+    my ($value) = @_;
+    $value->{watch}{kept}--;
+    return;
+}
+
+# What overload.pm would do: all operations need the text of it.
+BEGIN {
+    BEGIN { $^H &= ~0x2 }    # no strict 'refs', without strict.pm
+    *{ __PACKAGE__ . '::((' } = *{ __PACKAGE__ . '::()' } = sub { };
+    ${ __PACKAGE__ . '::()' } = 1;
+    *{ __PACKAGE__ . '::(""' } = \&_used;
 }
 
 1;
