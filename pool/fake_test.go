@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/fsnotify/fsnotify"
-
 	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
 
@@ -196,7 +194,7 @@ func exit(l *Lease, code int) {
 // for the kernel, and freshness must not depend on them.
 func newFakeRegistry(f *fake) *Registry {
 	r := NewRegistry(f)
-	r.watcher.newNotifier = func() (*fsnotify.Watcher, error) { return nil, errors.New("no events here") }
+	r.watcher.newInotify = func() (*inotify, error) { return nil, errors.New("no events here") }
 	return r
 }
 

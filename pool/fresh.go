@@ -15,9 +15,19 @@ import (
 const quietTime = 200 * time.Millisecond
 
 // look compares the sources with their signatures, because something has
-// happened near them.
+// happened near them. It follows them anew where their old watches may be on
+// other files by now.
 func (p *Pool) look() {
-	if seen := p.sources.Load(); p.limits.Reload != Off && seen != nil && !seen.same() {
+	seen := p.sources.Load()
+	if p.limits.Reload == Off || seen == nil {
+		return
+	}
+	fresh := seen.fresh()
+	if fresh && seen.torn() {
+		p.registry.watch(p, seen)
+		fresh = seen.fresh()
+	}
+	if !fresh {
 		p.changed(seen)
 	}
 }

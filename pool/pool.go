@@ -101,7 +101,7 @@ func (p *Pool) send(message func()) bool {
 func (p *Pool) acquire(ctx context.Context, spec Spec, newest bool) (l *Lease, ok bool, err error) {
 	l = &Lease{pool: p, granted: make(chan error, 1), finished: make(chan struct{})}
 	seen := p.sources.Load()
-	changed := spec.Limits.Reload != Off && seen != nil && !seen.same()
+	changed := spec.Limits.Reload != Off && seen != nil && !seen.fresh()
 	ok = p.send(func() {
 		if changed {
 			p.changed(seen)

@@ -5,7 +5,7 @@ import "syscall"
 // A signature tells whether a file is the file that it was, and unchanged. Any
 // write, replacement, or change of owner, mode or times alters it.
 type signature struct {
-	exists              bool
+	exists, folder      bool
 	dev, ino            uint64
 	size                int64
 	mtimeSec, mtimeNsec int64
@@ -26,8 +26,8 @@ func sign(path string, link bool) signature {
 	mtimeSec, mtimeNsec := st.Mtim.Unix()
 	ctimeSec, ctimeNsec := st.Ctim.Unix()
 	return signature{
-		exists: true,
-		dev:    uint64(st.Dev), ino: st.Ino, size: st.Size, //nolint:unconvert // as said
+		exists: true, folder: st.Mode&syscall.S_IFMT == syscall.S_IFDIR,
+		dev: uint64(st.Dev), ino: st.Ino, size: st.Size, //nolint:unconvert // as said
 		mtimeSec: mtimeSec, mtimeNsec: mtimeNsec,
 		ctimeSec: ctimeSec, ctimeNsec: ctimeNsec,
 	}

@@ -7,7 +7,7 @@ import "os"
 // A signature tells whether a file is the file that it was, and unchanged, as
 // well as that can be told in the same way everywhere.
 type signature struct {
-	exists              bool
+	exists, folder      bool
 	size                int64
 	mtimeSec, mtimeNsec int64
 	ctimeSec, ctimeNsec int64
@@ -24,7 +24,7 @@ func sign(path string, link bool) signature {
 	}
 	t := info.ModTime()
 	return signature{
-		exists: true, size: info.Size(),
+		exists: true, folder: info.IsDir(), size: info.Size(),
 		mtimeSec: t.Unix(), mtimeNsec: int64(t.Nanosecond()),
 		ctimeSec: t.Unix(), ctimeNsec: int64(t.Nanosecond()),
 	}

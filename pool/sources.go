@@ -17,12 +17,10 @@ import (
 // it was before setup began. They do not change; a new version has new ones.
 type sources struct {
 	files []*source
+	paths map[string]bool // of files
+	trees []string        // folders of which everything is a source
 
-	// What a watcher needs: folders in which something may happen, and the
-	// paths there that matter; below a tree every path does.
-	folders []string
-	paths   map[string]bool
-	trees   []string
+	trail atomic.Pointer[trail] // nil while nobody watches
 }
 
 // A source is one path, and what was there.
@@ -61,23 +59,16 @@ func takeSources(paths []string) *sources {
 	for _, path := range paths {
 		s.addPath(filepath.Clean(path))
 	}
-	slices.Sort(s.folders)
-	s.folders = slices.Compact(s.folders)
 	return s
 }
 
 // with returns s and the files at paths, which are absolute. What s has already
 // keeps its signature.
 func (s *sources) with(paths []string) *sources {
-	more := &sources{
-		files: slices.Clone(s.files), folders: slices.Clone(s.folders),
-		paths: maps.Clone(s.paths), trees: slices.Clone(s.trees),
-	}
+	more := &sources{files: slices.Clone(s.files), paths: maps.Clone(s.paths), trees: slices.Clone(s.trees)}
 	for _, path := range paths {
 		more.add(more.addLinks(filepath.Clean(path)), false)
 	}
-	slices.Sort(more.folders)
-	more.folders = slices.Compact(more.folders)
 	return more
 }
 
@@ -157,9 +148,6 @@ func (s *sources) addTree(folder string) {
 		if err != nil || path == folder {
 			return nil // what cannot be read cannot be loaded either
 		}
-		if entry.IsDir() {
-			s.folders = append(s.folders, path)
-		}
 		if entry.Type()&fs.ModeSymlink == 0 {
 			s.add(path, false)
 			return nil
@@ -172,7 +160,6 @@ func (s *sources) addTree(folder string) {
 		s.addPath(path)
 		return nil
 	})
-	s.folders = append(s.folders, folder)
 }
 
 // add looks at one path. The time is taken first: what happens after it is
@@ -187,7 +174,6 @@ func (s *sources) add(path string, link bool) {
 		file.racy = &racy{sum: sum(path, link)}
 	}
 	s.files = append(s.files, file)
-	s.folders = append(s.folders, filepath.Dir(path))
 	s.paths[path] = true
 }
 

@@ -38,6 +38,11 @@ func (d tree) link(name, target string) {
 	d.must(os.Symlink(target, d.path(name)))
 }
 
+func (d tree) rename(from, to string) {
+	d.t.Helper()
+	d.must(os.Rename(d.path(from), d.path(to)))
+}
+
 // age makes a file's times lie in the past, as those of a file that has been
 // there for long. The ctime cannot be set; so it is waited for.
 func (d tree) age(name string) {
@@ -46,36 +51,53 @@ func (d tree) age(name string) {
 	d.must(os.Chtimes(d.path(name), then, then))
 }
 
+// changes are those that no request may miss, each in a tree that newSources has made.
+var changes = map[string]func(d tree){
+	"append":              func(d tree) { d.write("app", "onetwo") },
+	"same size, at once":  func(d tree) { d.write("app", "two") },
+	"truncation":          func(d tree) { d.must(os.Truncate(d.path("app"), 0)) },
+	"rename over":         func(d tree) { d.write("new", "one"); d.rename("new", "app") },
+	"rename over, older":  func(d tree) { d.write("new", "one"); d.age("new"); d.rename("new", "app") },
+	"older time":          func(d tree) { d.age("app") },
+	"mode":                func(d tree) { d.must(os.Chmod(d.path("app"), 0o700)) },
+	"deletion":            func(d tree) { d.must(os.Remove(d.path("app"))) },
+	"link switched":       func(d tree) { d.must(os.Remove(d.path("current"))); d.link("current", "v2") },
+	"link replaced":       func(d tree) { d.link("next", "v2"); d.rename("next", "current") },
+	"linked file":         func(d tree) { d.write("v1/lib", "changed") },
+	"other name of it":    func(d tree) { d.write("v3/lib", "changed") },
+	"same file elsewhere": func(d tree) { d.must(os.Remove(d.path("current"))); d.link("current", "v3") },
+	"folder replaced":     func(d tree) { d.rename("v1", "old"); d.rename("v2", "v1") },
+	"folder moved":        func(d tree) { d.rename("a", "old") },
+	"in the tree":         func(d tree) { d.write("tree/sub/b", "changed") },
+	"new in the tree":     func(d tree) { d.write("tree/sub/c", "new") },
+	"deleted in the tree": func(d tree) { d.must(os.Remove(d.path("tree/a"))) },
+	"comes into being":    func(d tree) { d.write("absent", "") },
+	"comes with a folder": func(d tree) { d.write("no/folder/here", "") },
+	"comes by a move":     func(d tree) { d.write("new/folder/here", ""); d.rename("new", "no") },
+}
+
+// newSources returns the sources of a tree that changes fit.
+func newSources(d tree) *sources {
+	d.t.Helper()
+	d.write("app", "one")
+	d.write("v1/lib", "one")
+	d.write("v2/lib", "one")
+	d.must(os.Mkdir(d.path("v3"), 0o755))
+	d.must(os.Link(d.path("v1/lib"), d.path("v3/lib"))) // as rsync --link-dest leaves it
+	d.write("a/b/c/lib", "one")
+	d.write("tree/a", "one")
+	d.write("tree/sub/b", "one")
+	d.link("current", "v1")
+	return takeSources([]string{
+		d.path("app"), d.path("current/lib"), d.path("a/b/c/lib"), d.path("tree"), d.path("absent"), d.path("no/folder/here"),
+	})
+}
+
 func TestSourcesSeeEveryKindOfChange(t *testing.T) {
-	changes := map[string]func(d tree){
-		"append":              func(d tree) { d.write("app", "onetwo") },
-		"same size, at once":  func(d tree) { d.write("app", "two") },
-		"rename over":         func(d tree) { d.write("new", "one"); d.must(os.Rename(d.path("new"), d.path("app"))) },
-		"rename over, older":  func(d tree) { d.write("new", "one"); d.age("new"); d.must(os.Rename(d.path("new"), d.path("app"))) },
-		"older time":          func(d tree) { d.age("app") },
-		"mode":                func(d tree) { d.must(os.Chmod(d.path("app"), 0o700)) },
-		"deletion":            func(d tree) { d.must(os.Remove(d.path("app"))) },
-		"link switched":       func(d tree) { d.must(os.Remove(d.path("current"))); d.link("current", "v2") },
-		"link replaced":       func(d tree) { d.link("next", "v2"); d.must(os.Rename(d.path("next"), d.path("current"))) },
-		"linked file":         func(d tree) { d.write("v1/lib", "changed") },
-		"same file elsewhere": func(d tree) { d.must(os.Remove(d.path("current"))); d.link("current", "v3") },
-		"in the tree":         func(d tree) { d.write("tree/sub/b", "changed") },
-		"new in the tree":     func(d tree) { d.write("tree/sub/c", "new") },
-		"deleted in the tree": func(d tree) { d.must(os.Remove(d.path("tree/a"))) },
-		"comes into being":    func(d tree) { d.write("absent", "") },
-	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
 			d := newTree(t)
-			d.write("app", "one")
-			d.write("v1/lib", "one")
-			d.write("v2/lib", "one")
-			d.must(os.Mkdir(d.path("v3"), 0o755))
-			d.must(os.Link(d.path("v1/lib"), d.path("v3/lib"))) // as rsync --link-dest leaves it
-			d.write("tree/a", "one")
-			d.write("tree/sub/b", "one")
-			d.link("current", "v1")
-			s := takeSources([]string{d.path("app"), d.path("current/lib"), d.path("tree"), d.path("absent")})
+			s := newSources(d)
 			for range 3 {
 				if !s.same() {
 					t.Fatal("changed before the change")
@@ -126,21 +148,6 @@ func TestSourcesThroughRelativeAndAbsoluteLinks(t *testing.T) {
 	real, err := filepath.EvalSymlinks(d.path("real/deep/lib"))
 	if err != nil || !s.paths[real] || !s.paths[d.path("abs")] {
 		t.Errorf("paths are %v, want %s", s.paths, real)
-	}
-}
-
-func BenchmarkSourcesSame(b *testing.B) {
-	folder := b.TempDir()
-	path := filepath.Join(folder, "app")
-	if err := os.WriteFile(path, []byte("one"), 0o644); err != nil {
-		b.Fatal(err)
-	}
-	s := takeSources([]string{path})
-	time.Sleep(2 * fineTick)
-	for b.Loop() {
-		if !s.same() {
-			b.Fatal("changed")
-		}
 	}
 }
 

@@ -2,122 +2,211 @@ package pool
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"sync"
-
-	"github.com/fsnotify/fsnotify"
 )
 
-// A watcher is the program's one source of file system events. It watches
-// folders, since a file that is replaced takes its own watch along, and tells
-// pools to look when something happened to a path that is theirs.
+// A watcher knows for every pool whether anything has happened near its sources.
+//
+// The kernel queues an event before the call that changed a file returns. So
+// whoever has emptied the queue knows of every change that was made before, and
+// a request that finds nothing noted for its pool need not look at any file. The
+// events only ever prove that nothing has happened; what has happened is told by
+// signatures. See docs/adr/0007-the-door-asks-the-kernel.md.
 type watcher struct {
-	// newNotifier is fsnotify.NewWatcher, or a test's.
-	newNotifier func() (*fsnotify.Watcher, error)
+	// newInotify asks the kernel for a queue; tests have it fail.
+	newInotify func() (*inotify, error)
 
-	mu       sync.Mutex
-	notifier *fsnotify.Watcher // nil while nobody watches
-	pools    map[*Pool]*sources
-	folders  map[string]int // how many pools watch a folder
+	mu      sync.Mutex
+	events  *inotify         // nil while nobody watches
+	trails  map[*Pool]*trail // one for each pool that watches
+	watches map[int]subject  // by the number that the kernel gave
+}
+
+// A subject is what one watch is about, a file or a folder, with those who want
+// to know when something happens to a name in it. Two names cannot be in a
+// folder: itself is for what happens to the subject, every for all names in it.
+type subject map[string][]*trail
+
+const (
+	itself = ""
+	every  = "/"
+)
+
+// An event is what the kernel says of a subject, or of everything.
+type event struct {
+	watch int
+	name  []byte // in the folder; empty if it is about the subject
+	moved bool   // a path may lead to something else now
+	ended bool   // there is no such watch any more
+	lost  bool   // anything may have happened
+
+	mounted bool // something has been mounted, or is no longer
 }
 
 func newWatcher() *watcher {
-	return &watcher{
-		newNotifier: fsnotify.NewWatcher,
-		pools:       map[*Pool]*sources{},
-		folders:     map[string]int{},
-	}
+	return &watcher{newInotify: newInotify, trails: map[*Pool]*trail{}, watches: map[int]subject{}}
 }
 
-// follow has p told of changes near seen, instead of what it followed before. It
-// returns why some folder cannot be watched; the others are.
+// follow watches seen for p, instead of what p followed before. Folders come
+// before what is in them: what is moved meanwhile is noted by a watch that is
+// there already. Nothing vouches for the sources until they have been compared
+// once more, since they may have changed before they were watched.
+//
+// It returns why something cannot be watched, unless that was so before.
 func (w *watcher) follow(p *Pool, seen *sources) error {
+	t := &trail{watcher: w, pool: p, noted: 1}
+	events, old, failed := w.begin(t)
+	if failed == nil {
+		failed = w.watchAll(events, t, seen.spots())
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.notifier == nil {
-		notifier, err := w.newNotifier()
-		if err != nil {
-			return err
-		}
-		w.notifier = notifier
-		go w.run(notifier) // until nobody watches
-	}
-	var failed error
-	for _, folder := range seen.folders {
-		w.folders[folder]++
-		// Also when it is watched already: another folder may have its name now.
-		// One that does not exist yet is seen at the door when it does.
-		if err := w.notifier.Add(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failed = err
+	t.blind = failed != nil
+	seen.trail.Store(t)
+	if old != nil {
+		w.drop(old)
+		if old.blind {
+			return nil
 		}
 	}
-	w.drop(p)
-	w.pools[p] = seen
 	return failed
+}
+
+// begin puts t in the place of the pool's old trail, which stays until t has all
+// of its watches, so that those that both have are kept.
+func (w *watcher) begin(t *trail) (events *inotify, old *trail, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.read() // what is in the queue is no news for t
+	old = w.trails[t.pool]
+	w.trails[t.pool] = t
+	if w.events == nil {
+		if w.events, err = w.newInotify(); err != nil {
+			return nil, old, err
+		}
+		go w.events.wait(w.wake) // until nobody watches
+	}
+	return w.events, old, nil
+}
+
+// watchAll adds spots to a trail. What does not exist needs no watch: that it
+// comes into being is an event of the folder that it will be in.
+func (w *watcher) watchAll(events *inotify, t *trail, spots []*spot) (failed error) {
+	for _, s := range spots {
+		if err := w.watch(events, t, s); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = fmt.Errorf("cannot watch %s: %w", s.path, err)
+		}
+	}
+	return failed
+}
+
+// watch adds one spot to a trail. Only what cannot block is done with the mutex
+// held: other pools' requests wait for it.
+func (w *watcher) watch(events *inotify, t *trail, s *spot) error {
+	file, err := events.open(s.path)
+	if err != nil {
+		return err
+	}
+	defer file.close()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id, err := events.add(file, s)
+	if err != nil {
+		return err
+	}
+	if w.watches[id] == nil {
+		w.watches[id] = subject{}
+	}
+	for _, name := range s.names {
+		w.watches[id][name] = append(w.watches[id][name], t)
+		t.steps = append(t.steps, step{id, name})
+	}
+	return nil
 }
 
 // leave ends what follow began.
 func (w *watcher) leave(p *Pool) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.drop(p)
-	if len(w.pools) == 0 && w.notifier != nil {
-		_ = w.notifier.Close()
-		w.notifier = nil
-		clear(w.folders)
+	if t := w.trails[p]; t != nil {
+		delete(w.trails, p)
+		w.drop(t)
 	}
-}
-
-func (w *watcher) drop(p *Pool) {
-	seen, ok := w.pools[p]
-	if !ok {
-		return
-	}
-	delete(w.pools, p)
-	for _, folder := range seen.folders {
-		if w.folders[folder]--; w.folders[folder] == 0 {
-			delete(w.folders, folder)
-			_ = w.notifier.Remove(folder) // it may be gone
-		}
-	}
-}
-
-// run passes events on.
-func (w *watcher) run(notifier *fsnotify.Watcher) {
-	for {
-		select {
-		case event, ok := <-notifier.Events:
-			if !ok {
-				return
-			}
-			w.tell(func(s *sources) bool { return s.concerns(event.Name) })
-		case _, ok := <-notifier.Errors:
-			if !ok {
-				return
-			}
-			// Events may have been lost: everybody looks.
-			w.tell(func(*sources) bool { return true })
-		}
-	}
-}
-
-// tell has those pools look whose sources are concerned.
-func (w *watcher) tell(concerned func(*sources) bool) {
-	var pools []*Pool
-	w.mu.Lock()
-	for p, seen := range w.pools {
-		if concerned(seen) {
-			pools = append(pools, p)
-		}
+	var last *inotify
+	if len(w.trails) == 0 {
+		last, w.events = w.events, nil
+		clear(w.watches)
 	}
 	w.mu.Unlock()
-	for _, p := range pools {
-		p.send(p.look)
+	if last != nil {
+		last.close() // waits for wake, which wants the mutex
 	}
 }
 
-// concerns reports whether an event at path can mean that a source has changed.
-func (s *sources) concerns(path string) bool {
-	return s.paths[path] || slices.Contains(s.folders, path) || s.inTree(path)
+// drop takes a trail's watches away. A request may still hold it.
+func (w *watcher) drop(t *trail) {
+	t.torn = true
+	for _, s := range t.steps {
+		here := w.watches[s.watch]
+		if here == nil {
+			continue // it has ended by itself
+		}
+		i := slices.Index(here[s.name], t)
+		here[s.name] = slices.Delete(here[s.name], i, i+1)
+		if len(here[s.name]) == 0 {
+			delete(here, s.name)
+		}
+		if len(here) == 0 {
+			delete(w.watches, s.watch)
+			w.events.remove(s.watch)
+		}
+	}
+}
+
+// wake notes what has happened though nobody asks.
+func (w *watcher) wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.read()
+}
+
+// read notes all that has happened up to now. It is called with the mutex held.
+func (w *watcher) read() {
+	if w.events != nil {
+		w.events.read(w.note)
+	}
+}
+
+// note passes one event on to those whom it concerns. It is called with the mutex
+// held, for every name that comes and goes in a folder such as /tmp.
+func (w *watcher) note(e event) {
+	if e.lost || e.mounted {
+		w.noteAll(e)
+		return
+	}
+	here := w.watches[e.watch]
+	for _, t := range here[string(e.name)] {
+		t.disturb(e.moved)
+	}
+	if len(e.name) > 0 {
+		for _, t := range here[every] {
+			t.disturb(e.moved)
+		}
+	}
+	if e.ended {
+		delete(w.watches, e.watch)
+	}
+}
+
+// noteAll notes an event that concerns everybody. After a mount a pool looks when
+// it is next asked for: where containers start, something is mounted all the time.
+func (w *watcher) noteAll(e event) {
+	for _, t := range w.trails {
+		t.torn = true
+		if e.lost {
+			t.disturb(true)
+		}
+	}
 }

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
-
 	"github.com/prefork-cgi/prefork-cgi/prefork"
 	"github.com/prefork-cgi/prefork-cgi/tests/leak"
 )
@@ -63,10 +61,10 @@ func await(t *testing.T, events chan Event, kind Kind) Event {
 func TestChangedSourceEndsAnIdleServerThoughNobodyAsks(t *testing.T) {
 	for name, change := range map[string]func(tree){
 		"write":        func(d tree) { d.write("real/app", "two") },
-		"rename over":  func(d tree) { d.write("real/new", "x"); d.must(os.Rename(d.path("real/new"), d.path("real/app"))) },
-		"link switch":  func(d tree) { d.link("next", "other"); d.must(os.Rename(d.path("next"), d.path("current"))) },
+		"rename over":  func(d tree) { d.write("real/new", "x"); d.rename("real/new", "real/app") },
+		"link switch":  func(d tree) { d.link("next", "other"); d.rename("next", "current") },
 		"deletion":     func(d tree) { d.must(os.Remove(d.path("real/app"))) },
-		"folder moved": func(d tree) { d.must(os.Rename(d.path("real"), d.path("moved"))) },
+		"folder moved": func(d tree) { d.rename("real", "moved") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, f, events := watched(t)
@@ -114,7 +112,7 @@ func TestFilesNearbyDoNotMatter(t *testing.T) {
 
 func TestWithoutEventsTheDoorStillLooks(t *testing.T) {
 	_, _, events := watched(t, func(r *Registry, _ *Spec) {
-		r.watcher.newNotifier = func() (*fsnotify.Watcher, error) { return nil, errors.New("too many") }
+		r.watcher.newInotify = func() (*inotify, error) { return nil, errors.New("too many") }
 	})
 	if e := await(t, events, WatchFailed); e.Err == nil {
 		t.Error("no reason")
@@ -136,7 +134,7 @@ func TestNoWatchIsLeftWithoutPools(t *testing.T) {
 	}
 	lease.Release()
 	<-lease.pool.done
-	if r.watcher.notifier != nil || len(r.watcher.folders) > 0 || len(r.watcher.pools) > 0 {
+	if r.watcher.events != nil || len(r.watcher.watches) > 0 || len(r.watcher.trails) > 0 {
 		t.Errorf("left: %+v", r.watcher)
 	}
 }
