@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prefork-cgi/prefork-cgi/prefork"
+	"github.com/prefork-cgi/prefork-cgi/tests/leak"
 )
 
 // A storm is many requests for one script, while servers die, setup fails and
@@ -171,41 +172,60 @@ func (s *stamper) edit() {
 func TestStrictIsNeverStaleWhateverIsEditedWhen(t *testing.T) {
 	for seed := range uint64(40) {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStorm(t, seed, Limits{
-				MaxConcurrent: 3, QueueSize: 500, IdleTimeout: 5 * time.Millisecond, Reload: Strict, Grace: 5 * time.Millisecond,
-			})
-			launcher := &stamper{fake: s.fake, storm: s}
-			s.registry.launcher = launcher
-			launcher.edit()
-			var all sync.WaitGroup
-			for range 150 {
-				s.pause(3 * time.Millisecond)
-				switch s.n(10) {
-				case 0, 1:
-					launcher.edit()
-				case 2:
-					s.reload()
-				}
-				all.Go(func() {
-					want := launcher.script.Load()
-					l, err := s.registry.Acquire(t.Context(), s.newest(), s.spec)
-					if err == nil {
-						err = l.Call(t.Context(), prefork.Request{})
-					}
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					if got, _ := launcher.stamps.Load(l.server.proc); got.(int64) < want {
-						t.Errorf("seed %d: what was read before edit %d serves after edit %d", seed, got, want)
-					}
-					s.pause(4 * time.Millisecond)
-					exit(l, 0)
-					<-l.Finished()
-				})
-			}
-			all.Wait()
-			s.registry.Close(t.Context())
+			s := newStorm(t, seed, edited)
+			s.edits()
 		})
 	}
+}
+
+// The same with the kernel's events, whose time is not virtual.
+func TestStrictIsNeverStaleThoughTheKernelIsTrusted(t *testing.T) {
+	leak.Check(t, "")
+	for seed := range uint64(10) {
+		s := newStorm(t, seed, edited)
+		s.registry.watcher = newWatcher()
+		s.edits()
+	}
+}
+
+// edited are limits for a script that is edited all the time.
+var edited = Limits{
+	MaxConcurrent: 3, QueueSize: 500, IdleTimeout: 5 * time.Millisecond, Reload: Strict, Grace: 5 * time.Millisecond,
+}
+
+// edits has requests check that no edit before them was missed.
+func (s *storm) edits() {
+	s.t.Helper()
+	launcher := &stamper{fake: s.fake, storm: s}
+	s.registry.launcher = launcher
+	launcher.edit()
+	var all sync.WaitGroup
+	for range 150 {
+		s.pause(3 * time.Millisecond)
+		switch s.n(10) {
+		case 0, 1:
+			launcher.edit()
+		case 2:
+			s.reload()
+		}
+		all.Go(func() {
+			want := launcher.script.Load()
+			l, err := s.registry.Acquire(s.t.Context(), s.newest(), s.spec)
+			if err == nil {
+				err = l.Call(s.t.Context(), prefork.Request{})
+			}
+			if err != nil {
+				s.t.Error(err)
+				return
+			}
+			if got, _ := launcher.stamps.Load(l.server.proc); got.(int64) < want {
+				s.t.Errorf("what was read before edit %d serves after edit %d", got, want)
+			}
+			s.pause(4 * time.Millisecond)
+			exit(l, 0)
+			<-l.Finished()
+		})
+	}
+	all.Wait()
+	s.registry.Close(s.t.Context())
 }
