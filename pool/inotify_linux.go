@@ -136,9 +136,10 @@ func (i *inotify) add(file handle, s *spot) (int, error) {
 	return i.asks.watch(i.queue, "/proc/self/fd/"+strconv.Itoa(int(file)), mask)
 }
 
-// remove ends a watch.
+// remove ends a watch. The kernel does so by itself when the file is gone, and
+// gives the number to no other.
 func (i *inotify) remove(id int) {
-	_, _ = unix.InotifyRmWatch(i.queue, uint32(id)) //nolint:gosec // it is the kernel's, which may have removed it before
+	_, _ = unix.InotifyRmWatch(i.queue, uint32(id)) //nolint:gosec // as add has returned it
 }
 
 // read tells note of all that has happened up to now.
@@ -187,7 +188,6 @@ func decode(buffer []byte, note func(event)) {
 			watch: int(binary.NativeEndian.Uint32(buffer)),
 			name:  name,
 			moved: mask&movedMask != 0,
-			ended: mask&unix.IN_IGNORED != 0,
 			lost:  mask&unix.IN_Q_OVERFLOW != 0,
 		})
 		buffer = buffer[end:]

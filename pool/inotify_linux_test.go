@@ -155,7 +155,7 @@ func TestDecode(t *testing.T) {
 	ok := len(got) == 4 &&
 		got[0].watch == 1 && !got[0].moved && len(got[0].name) == 0 &&
 		got[1].watch == 2 && got[1].moved && string(got[1].name) == "name" &&
-		got[2].ended && got[2].moved && !got[2].lost &&
+		got[2].moved && !got[2].lost &&
 		got[3].lost
 	if !ok {
 		t.Errorf("%+v", got)

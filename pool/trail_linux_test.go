@@ -182,13 +182,73 @@ func TestMovedWayIsFollowedAnew(t *testing.T) {
 	settle(t, s)
 }
 
+// The same while the watches are being made, before any of them.
+func TestWayThatIsMovedMeanwhile(t *testing.T) {
+	leak.Check(t, "")
+	d := newTree(t)
+	d.write("a/b/lib", "one")
+	d.write("other/b/lib", "one")
+	swap := func() {
+		d.must(unix.Renameat2(unix.AT_FDCWD, d.path("a"), unix.AT_FDCWD, d.path("other"), unix.RENAME_EXCHANGE))
+	}
+	s := takeSources([]string{d.path("a/b/lib")})
+	spots := len(s.spots())
+	for there := range spots {
+		for back := there + 1; back <= spots; back++ {
+			made := 0
+			w := newWatcher()
+			with(func(s *system) {
+				s.watch = func(queue int, path string, mask uint32) (int, error) {
+					if made == there || made == back {
+						swap()
+					}
+					made++
+					return unix.InotifyAddWatch(queue, path, mask)
+				}
+			})(w)
+			p := follow(t, w, s)
+			if back == spots {
+				swap()
+			}
+			if !s.fresh() {
+				t.Fatal("the sources are others")
+			}
+			d.write("a/b/lib", "two")
+			if s.fresh() {
+				t.Errorf("moved before watch %d and back before %d: a change after that is not seen", there, back)
+			}
+			w.leave(p)
+			s = takeSources([]string{d.path("a/b/lib")})
+		}
+	}
+}
+
+// A request may still look at sources that the pool has replaced by more.
+func TestSourcesThatNobodyFollowsAreNotTrusted(t *testing.T) {
+	d := newTree(t)
+	s := newSources(d)
+	w, p := newWatcher(), ended()
+	defer w.leave(p)
+	d.must(w.follow(p, s))
+	settle(t, s)
+	d.must(w.follow(p, takeSources([]string{d.path("v2/lib")})))
+	d.write("app", "two")
+	if s.fresh() {
+		t.Error("not seen")
+	}
+}
+
 func TestEditsAndRequestsInTurn(t *testing.T) {
 	leak.Check(t, "")
 	random := rand.New(rand.NewPCG(1, 2))
 	names := slices.Sorted(maps.Keys(changes))
 	w, p, root := newWatcher(), ended(), newTree(t)
 	defer w.leave(p)
-	for n := range 1000 {
+	times := 1000
+	if testing.Short() {
+		times = 100
+	}
+	for n := range times {
 		name := names[random.IntN(len(names))]
 		d := tree{t, root.path(fmt.Sprint(n))}
 		s := newSources(d)
@@ -291,9 +351,7 @@ func TestNoRequestMissesAChangeWhateverIsEditedWhen(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			for time.Now().Before(over) {
 				s.edit(random)
-				if random.IntN(3) == 0 {
-					time.Sleep(time.Duration(random.IntN(int(time.Millisecond))))
-				}
+				time.Sleep(time.Duration(random.IntN(int(2 * time.Millisecond))))
 			}
 		})
 		all.Go(func() {

@@ -40,7 +40,6 @@ type event struct {
 	watch int
 	name  []byte // in the folder; empty if it is about the subject
 	moved bool   // a path may lead to something else now
-	ended bool   // there is no such watch any more
 	lost  bool   // anything may have happened
 
 	mounted bool // something has been mounted, or is no longer
@@ -150,9 +149,6 @@ func (w *watcher) drop(t *trail) {
 	t.torn = true
 	for _, s := range t.steps {
 		here := w.watches[s.watch]
-		if here == nil {
-			continue // it has ended by itself
-		}
 		i := slices.Index(here[s.name], t)
 		here[s.name] = slices.Delete(here[s.name], i, i+1)
 		if len(here[s.name]) == 0 {
@@ -160,7 +156,7 @@ func (w *watcher) drop(t *trail) {
 		}
 		if len(here) == 0 {
 			delete(w.watches, s.watch)
-			w.events.remove(s.watch)
+			w.events.remove(s.watch) // unless it has ended with its file
 		}
 	}
 }
@@ -194,9 +190,6 @@ func (w *watcher) note(e event) {
 		for _, t := range here[every] {
 			t.disturb(e.moved)
 		}
-	}
-	if e.ended {
-		delete(w.watches, e.watch)
 	}
 }
 
