@@ -196,26 +196,27 @@ func TestWayThatIsMovedMeanwhile(t *testing.T) {
 	for there := range spots {
 		for back := there + 1; back <= spots; back++ {
 			made := 0
+			step := func() {
+				if made == there || made == back {
+					swap()
+				}
+				made++
+			}
 			w := newWatcher()
 			with(func(s *system) {
 				s.watch = func(queue int, path string, mask uint32) (int, error) {
-					if made == there || made == back {
-						swap()
-					}
-					made++
+					defer step()
 					return unix.InotifyAddWatch(queue, path, mask)
 				}
 			})(w)
+			step()
 			p := follow(t, w, s)
-			if back == spots {
-				swap()
-			}
 			if !s.fresh() {
 				t.Fatal("the sources are others")
 			}
 			d.write("a/b/lib", "two")
 			if s.fresh() {
-				t.Errorf("moved before watch %d and back before %d: a change after that is not seen", there, back)
+				t.Errorf("moved after %d watches and back after %d: a change after that is not seen", there, back)
 			}
 			w.leave(p)
 			s = takeSources([]string{d.path("a/b/lib")})
@@ -235,6 +236,31 @@ func TestSourcesThatNobodyFollowsAreNotTrusted(t *testing.T) {
 	d.write("app", "two")
 	if s.fresh() {
 		t.Error("not seen")
+	}
+}
+
+func TestPoolFollowsAnewAfterAMove(t *testing.T) {
+	var r *Registry
+	d, f, _ := watched(t, func(registry *Registry, _ *Spec) { r = registry })
+	p := r.all()[0]
+	settled := func() bool {
+		seen := p.sources.Load()
+		return seen.fresh() && !seen.torn() && quiet(seen)
+	}
+	for range 10 {
+		old := p.sources.Load().trail.Load()
+		r.watcher.mu.Lock() // so that nobody looks in between
+		d.rename("real", "moved")
+		d.rename("moved", "real")
+		r.watcher.mu.Unlock()
+		for deadline := time.Now().Add(10 * time.Second); !settled(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("not followed anew")
+			}
+		}
+		if p.sources.Load().trail.Load() == old || f.started() != 1 {
+			t.Errorf("%d launches, or nobody has noticed", f.started())
+		}
 	}
 }
 
