@@ -10,8 +10,14 @@ RUN_PACKAGES = perl git gitweb chiark-scripts libio-fdpass-perl libhtml-mason-pe
 TEST_PACKAGES = $(RUN_PACKAGES) gcc libc6-dev chiark-utils-bin libnettle8 libuv1 python3 ruby util-linux procps \
 	libdbi-perl libdbd-sqlite3-perl info2www info pgformatter awstats mercurial mercurial-common moosefs-cgi \
 	python3-simpletal dhelp doc-base media-types tdiary-core apache2-bin mawk tzdata bash
+# For `make bench`: wrk makes the load, since it takes the least of the CPU that the
+# servers need; the others are what we are compared with, and what they run.
+BENCH_PACKAGES = wrk perl python3 git gitweb libcgi-pm-perl libhtml-mason-perl chiark-utils-bin chiark-scripts libnettle8 libuv1 \
+	libio-fdpass-perl apache2-bin libapache2-mod-fcgid libapache2-mod-perl2 libfcgi-perl spawn-fcgi uwsgi-core \
+	uwsgi-plugin-python3 php-fpm
+CADDY_CGI = github.com/aksdb/caddy-cgi/v2@v2.2.7
 
-.PHONY: run reload test check build xcaddy libraries lint fuzz golden bench cover clean
+.PHONY: run reload test check build xcaddy libraries lint fuzz golden bench stages cover clean
 
 # Serves the example site.
 run: packages-run build
@@ -67,8 +73,15 @@ fuzz:
 golden:
 	$(GO) test ./tests/adapt -update
 
-# Benchmarks of the parts, in the form that benchstat reads.
-bench:
+# Measures us beside other servers, in about a quarter of an hour, and prints tables:
+# docs/performance.md. BENCH are options, such as '-only mason -rounds 1'.
+BENCH ?=
+bench: packages-bench
+	mkdir -p .run && OUTPUT=.run/bench-caddy ./xcaddy.sh --with $(CADDY_CGI)
+	$(GO) build -o .run/peers ./tests/bench/peers && .run/peers -caddy .run/bench-caddy $(BENCH)
+
+# Benchmarks of the stages of a request, in the form that benchstat reads.
+stages:
 	$(GO) test -run '^$$' -bench . -benchmem -count 5 ./pool ./prefork ./cgi ./tests/bench
 
 cover:
@@ -83,4 +96,7 @@ packages-run:
 packages-test:
 	./install-packages.sh $(TEST_PACKAGES)
 
-.PHONY: packages-run packages-test
+packages-bench:
+	./install-packages.sh $(BENCH_PACKAGES)
+
+.PHONY: packages-run packages-test packages-bench

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -72,11 +73,10 @@ func (b *bench) fillHTTPD(name, addr, text string) string {
 
 // fpm is the configuration of php-fpm.
 func (b *bench) fpm() string {
-	socket := variant{way{name: "fpm"}, pages["php"], b.work}.folder() + "/socket"
 	user := ""
 	if os.Getuid() == 0 {
 		user = "user = root\ngroup = root\n"
 	}
-	return "[global]\nerror_log = " + b.work + "/fpm.log\n[pages]\nlisten = " + socket +
+	return "[global]\nerror_log = " + b.work + "/fpm.log\n[pages]\nlisten = " + filepath.Join(b.work, "php", "fpm", "socket") +
 		"\npm = static\npm.max_children = " + persistent + "\n" + user
 }

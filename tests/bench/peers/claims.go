@@ -65,8 +65,7 @@ var claims = []claim{
 func claimTable(r results, firsts []first) table {
 	t := table{{"claim", "asked", "measured"}}
 	for _, c := range claims {
-		value, ok := c.measured(r)
-		t.add(c.what, c.asked, orUnknown(value, ok))
+		t.add(c.what, c.asked, orUnknown(c.measured(r)))
 	}
 	for _, f := range firsts {
 		t.add("first request of "+f.Variant+" / by hand", "≤ 1.1", number(f.First/f.ByHand))

@@ -73,6 +73,9 @@ func run(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
+	if _, err = exec.LookPath("wrk"); err != nil {
+		return err
+	}
 	work, err := os.MkdirTemp("", "peers")
 	if err != nil {
 		return err

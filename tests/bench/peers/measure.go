@@ -107,7 +107,9 @@ func (b *bench) rounds(ctx context.Context, n int, d time.Duration) (results, er
 				if err != nil {
 					return nil, fmt.Errorf("%s: %w", v.name(), err)
 				}
-				samples[key(v.name(), clients)] = append(samples[key(v.name(), clients)], s)
+				if s.requests > 0 { // else there is nothing to divide by
+					samples[key(v.name(), clients)] = append(samples[key(v.name(), clients)], s)
+				}
 			}
 		}
 	}

@@ -3,15 +3,18 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 )
 
 // report writes all tables.
 func (b *bench) report(w io.Writer, r results, firsts []first) {
-	heading(w, "Figures")
-	b.figures(r).write(w)
-	b.ratios(w, r)
+	for _, clients := range connections {
+		heading(w, "Clients: "+strconv.Itoa(clients))
+		b.figures(r, clients).write(w)
+	}
+	for _, p := range pages {
+		b.ratios(w, r, p)
+	}
 	if len(firsts) > 0 {
 		heading(w, "First request of a cold pool, milliseconds")
 		firstTable(firsts).write(w)
@@ -22,67 +25,50 @@ func (b *bench) report(w io.Writer, r results, firsts []first) {
 
 func heading(w io.Writer, text string) { fmt.Fprintf(w, "### %s\n\n", text) }
 
-// figures is the table of all variants.
-func (b *bench) figures(r results) table {
-	head := []string{"page: server"}
-	for _, clients := range connections {
-		n := fmt.Sprintf("%d: ", clients)
-		head = append(head, n+"p50 ms", "p99 ms", "requests/s", "CPU µs", "Caddy µs", "forks", "errors")
-	}
-	t := table{head}
+// figures is the table of all variants, for one number of clients.
+func (b *bench) figures(r results, clients int) table {
+	t := table{{"page: server", "p50 ms", "p99 ms", "requests/s", "CPU µs", "Caddy µs", "forks", "errors"}}
 	for _, v := range b.variants {
-		row := []string{v.page.name + ": " + v.title}
-		for _, clients := range connections {
-			f, ok := r[key(v.name(), clients)]
-			if !ok {
-				row = append(row, slices.Repeat([]string{"–"}, 7)...)
-				continue
-			}
-			own := "–"
-			if v.front == caddy {
-				own = number(f.Caddy)
-			}
-			row = append(row, number(f.P50), number(f.P99), number(f.PerSecond), number(f.CPU), own,
-				strconv.FormatFloat(f.Forks, 'f', 2, 64), strconv.Itoa(f.Errors))
+		f := r[key(v.name(), clients)]
+		own := unknown
+		if v.front == caddy {
+			own = number(f.Caddy)
 		}
-		t.add(row...)
+		t.add(v.page.name+": "+v.title, number(f.P50), number(f.P99), number(f.PerSecond), number(f.CPU), own,
+			strconv.FormatFloat(f.Forks, 'f', 2, 64), strconv.Itoa(f.Errors))
 	}
 	return t
 }
 
-// ratios writes, for each page, what each of ours is to each peer.
-func (b *bench) ratios(w io.Writer, r results) {
-	for page := range pages {
-		var peers, own []variant
-		for _, v := range b.variants {
-			switch {
-			case v.page.name != page:
-			case v.ours:
-				own = append(own, v)
-			default:
-				peers = append(peers, v)
-			}
+// ratios writes what each of ours is to each peer, for one page.
+func (b *bench) ratios(w io.Writer, r results, p *page) {
+	var peers, own []variant
+	for _, v := range b.variants {
+		switch {
+		case v.page != p:
+		case v.ours:
+			own = append(own, v)
+		default:
+			peers = append(peers, v)
 		}
-		if len(peers) == 0 || len(own) == 0 {
-			continue
-		}
-		heading(w, "Page "+page+": latency at 1 client / requests per second at 8, as multiples of the peer's")
-		head := []string{"ours"}
-		for _, peer := range peers {
-			head = append(head, peer.title)
-		}
-		t := table{head}
-		for _, v := range own {
-			row := []string{v.title}
-			for _, peer := range peers {
-				latency, ok1 := r.latency(v.name(), peer.name())
-				throughput, ok2 := r.throughput(v.name(), peer.name())
-				row = append(row, orUnknown(latency, ok1)+" / "+orUnknown(throughput, ok2))
-			}
-			t.add(row...)
-		}
-		t.write(w)
 	}
+	if len(peers) == 0 || len(own) == 0 {
+		return
+	}
+	heading(w, "Page "+p.name+": latency at 1 client / requests per second at 8, as multiples of the peer's")
+	head := []string{"ours"}
+	for _, peer := range peers {
+		head = append(head, peer.title)
+	}
+	t := table{head}
+	for _, v := range own {
+		row := []string{v.title}
+		for _, peer := range peers {
+			row = append(row, orUnknown(r.latency(v.name(), peer.name()))+" / "+orUnknown(r.throughput(v.name(), peer.name())))
+		}
+		t.add(row...)
+	}
+	t.write(w)
 }
 
 // firstTable is the table of first requests.
@@ -105,9 +91,12 @@ func number(n float64) string {
 	return strconv.FormatFloat(n, 'f', 2, 64)
 }
 
+// unknown stands for what has not been measured.
+const unknown = "–"
+
 func orUnknown(n float64, ok bool) string {
 	if !ok {
-		return "–"
+		return unknown
 	}
 	return number(n)
 }

@@ -31,7 +31,7 @@ func summarize(samples []sample) figures {
 		}
 		return median(values)
 	}
-	per := func(value float64, s sample) float64 { return value / float64(max(s.requests, 1)) }
+	per := func(value float64, s sample) float64 { return value / float64(s.requests) }
 	f := figures{
 		P50:       of(func(s sample) float64 { return milliseconds(s.p50) }),
 		P99:       of(func(s sample) float64 { return milliseconds(s.p99) }),

@@ -50,10 +50,10 @@ func options(lines []string) string {
 // variants returns those whose name or title only matches, by page.
 func variants(work string, only *regexp.Regexp) []variant {
 	var found []variant
-	for _, name := range []string{"hello", "mason", "python", "gitweb", "php", "nothing"} {
+	for _, p := range pages {
 		for _, w := range ways() {
-			v := variant{w, pages[name], work}
-			if slices.Contains(w.pages, name) && (only.MatchString(v.name()) || only.MatchString(v.title)) {
+			v := variant{w, p, work}
+			if slices.Contains(w.pages, p.name) && (only.MatchString(v.name()) || only.MatchString(v.title)) {
 				found = append(found, v)
 			}
 		}
