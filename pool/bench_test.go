@@ -65,6 +65,7 @@ func benchRegistry(b *testing.B, files int) (*Registry, *Generation, Spec) {
 
 // useLease is the way of a request.
 func useLease(b *testing.B, registry *Registry, g *Generation, spec Spec) {
+	b.Helper()
 	lease, err := registry.Acquire(b.Context(), g, spec)
 	if err != nil {
 		b.Error(err)

@@ -36,8 +36,8 @@ func parseCounters(text string) (c counters, err error) {
 		case len(fields) >= 8 && fields[0] == "cpu":
 			seen++
 			for _, i := range []int{1, 2, 3, 6, 7} {
-				n, err := strconv.ParseInt(fields[i], 10, 64)
-				if err != nil {
+				var n int64
+				if n, err = strconv.ParseInt(fields[i], 10, 64); err != nil {
 					return counters{}, err
 				}
 				c.cpu += time.Duration(n) * tick

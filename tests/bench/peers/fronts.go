@@ -147,7 +147,7 @@ func (b *bench) askCaddy(lines ...string) error {
 			entry.Msg = string(out)
 		}
 		why, _, _ := strings.Cut(entry.Msg, ";")
-		return fmt.Errorf("Caddy refuses it: %s", why)
+		return fmt.Errorf("refused by Caddy: %s", why)
 	}
 	return nil
 }

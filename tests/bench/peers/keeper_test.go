@@ -19,7 +19,7 @@ func TestKeeperEndsWhatHasLeftItsParent(t *testing.T) {
 	}
 	// The shell ends, and its grandchild has a session of its own.
 	script := `(setsid sh -c 'echo $$ >$PLACE/pid.new; mv $PLACE/pid.new $PLACE/pid; exec sleep 600' &)`
-	if _, err := k.start("sh", "-c", script); err != nil {
+	if _, err = k.start("sh", "-c", script); err != nil {
 		t.Fatal(err)
 	}
 	var pid []byte

@@ -61,7 +61,11 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, s); err != nil {
+	err := run(ctx, s)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
@@ -100,6 +104,7 @@ func run(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	b.keep(func(v variant) error { return b.check(ctx, v) }, skip)
+	b.warmUp(ctx)
 	return b.measureAll(ctx, s)
 }
 

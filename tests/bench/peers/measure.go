@@ -95,6 +95,14 @@ func (b *bench) measure(ctx context.Context, v variant, clients int, d time.Dura
 	return s, errors.Join(err1, err2, err3, err4)
 }
 
+// warmUp lets every process that will serve do so once: what a persistent server of
+// eight processes loads is not in its figures either.
+func (b *bench) warmUp(ctx context.Context) {
+	for _, v := range b.variants {
+		_, _, _ = runWrk(ctx, b.url(v), slices.Max(connections), time.Second) // what fails is seen later
+	}
+}
+
 // rounds measures every variant with every load, so many times, in turn: what
 // happens to the machine meanwhile happens to all.
 func (b *bench) rounds(ctx context.Context, n int, d time.Duration) (results, error) {
