@@ -73,7 +73,7 @@ fuzz:
 golden:
 	$(GO) test ./tests/adapt -update
 
-# Measures us beside other servers, in about half an hour, and prints tables:
+# Measures us beside other servers, in about twenty minutes, and prints tables:
 # docs/performance.md. BENCH are options, such as '-only mason -rounds 1'.
 BENCH ?=
 bench: packages-bench
