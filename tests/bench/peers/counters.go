@@ -26,6 +26,17 @@ func readCounters() (counters, error) {
 	return parseCounters(string(text))
 }
 
+// busy returns how many CPUs of the machine work now, while this process waits.
+func busy(d time.Duration) (float64, error) {
+	before, err := readCounters()
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(d)
+	after, err := readCounters()
+	return (after.cpu - before.cpu).Seconds() / d.Seconds(), err
+}
+
 // parseCounters reads the line of all CPUs - user, nice, system, idle, iowait, irq,
 // softirq, and what belongs to others - and that of forks.
 func parseCounters(text string) (c counters, err error) {

@@ -36,6 +36,9 @@ var packages = []string{
 	"libapache2-mod-fcgid", "libapache2-mod-perl2", "uwsgi-core", "gitweb", "wrk",
 }
 
+// quiet is how many CPUs may work before the benchmark begins without a warning.
+const quiet = 0.1
+
 // Settings are the command line.
 type settings struct {
 	caddy   string
@@ -79,6 +82,13 @@ func run(ctx context.Context, s settings) (err error) {
 	}
 	if _, err = exec.LookPath("wrk"); err != nil {
 		return err
+	}
+	cpus, err := busy(time.Second)
+	if err != nil {
+		return err
+	}
+	if cpus > quiet {
+		fmt.Fprintf(os.Stderr, "the machine has other work, for %.1f CPUs: CPU time and forks will be of that, too\n", cpus)
 	}
 	work, err := os.MkdirTemp("", "peers")
 	if err != nil {
