@@ -30,8 +30,8 @@ LoadModule fcgid_module @MODULES@/mod_fcgid.so
 ScriptSock @WORK@/cgid
 FcgidIPCDir @WORK@/data
 FcgidProcessTableFile @WORK@/data/fcgid
-FcgidMinProcessesPerClass @PERSISTENT@
-FcgidMaxProcessesPerClass @PERSISTENT@
+FcgidMinProcessesPerClass @AT_ONCE@
+FcgidMaxProcessesPerClass @AT_ONCE@
 <LocationMatch "^/[a-z]+/cgid/">
 	SetHandler cgi-script
 </LocationMatch>
@@ -67,7 +67,7 @@ func (b *bench) fillHTTPD(name, addr, text string) string {
 	}
 	return strings.NewReplacer(
 		"@NAME@", name, "@ADDR@", addr, "@WORK@", b.work, "@USER@", user, "@MODULES@", "/usr/lib/apache2/modules",
-		"@PERSISTENT@", persistent, "@AT_ONCE@", atOnce,
+		"@AT_ONCE@", atOnce,
 	).Replace(text)
 }
 

@@ -40,7 +40,8 @@ const (
 
 var perlPages = []string{"hello", "mason"}
 
-// Persistent servers have so many processes, and all may run so many at once.
+// Persistent servers have so many processes, and all others may run so many at once.
+// So may mod_fcgid: a request for which none of its processes is free sleeps a second.
 const (
 	persistent = "4"
 	atOnce     = "8"
@@ -69,7 +70,7 @@ var peers = []way{
 	}, {
 		name: "cgid", title: "Apache mod_cgid, cold", front: apache, pages: []string{"hello", "mason", "python", "gitweb"},
 	}, {
-		name: "fcgid", title: "Apache mod_fcgid ×" + persistent, front: apache, pages: perlPages, form: perlFastCGI,
+		name: "fcgid", title: "Apache mod_fcgid ×" + atOnce, front: apache, pages: perlPages, form: perlFastCGI,
 	}, {
 		name: "registry", title: "Apache mod_perl Registry ×" + atOnce, front: modPerl, pages: perlPages,
 	}, {
