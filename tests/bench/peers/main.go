@@ -80,8 +80,10 @@ func run(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err = exec.LookPath("wrk"); err != nil {
-		return err
+	for _, needed := range []string{program, "wrk", "git"} {
+		if _, err = exec.LookPath(needed); err != nil {
+			return err
+		}
 	}
 	cpus, err := busy(time.Second)
 	if err != nil {
@@ -137,7 +139,7 @@ func (b *bench) measureAll(ctx context.Context, s settings) error {
 			return err
 		}
 	}
-	fmt.Printf("%s; medians of %d rounds of %d s.\n\n", b.versions(), s.rounds, s.seconds)
+	fmt.Printf("%s; %d × %d s, medians.\n\n", b.versions(), s.rounds, s.seconds)
 	b.report(os.Stdout, r, firsts)
 	return nil
 }
