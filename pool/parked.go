@@ -103,7 +103,7 @@ func (p *Pool) ahead(s *server, now time.Time) int {
 	}
 	target := max(p.target, p.limits.ParkedMin)
 	if p.limits.MaxRequests > 1 {
-		target -= s.leases // those will come back
+		target -= s.leases + p.waitingFor(s) // those will come back
 	}
 	return min(max(target, 0), p.limits.ParkedMax)
 }

@@ -224,8 +224,9 @@ func (s *native) fork(ctx context.Context, requests int) (_ Executor, err error)
 	if err != nil {
 		_ = ours.Close()
 		e.streams.abandon()
-		return nil, e.vain(ctx, err)
+		return nil, e.stillborn(ctx, err)
 	}
+	go e.attend() // until it has been reaped
 	return e, nil
 }
 
@@ -243,7 +244,7 @@ func (s *native) register(requests int) (*nativeExecutor, error) {
 	}
 	for s.last++; s.executors[s.last] != nil; s.last++ {
 	}
-	e := &nativeExecutor{server: s, id: s.last, end: make(chan ending, 1), streams: streams, left: requests}
+	e := &nativeExecutor{server: s, id: s.last, end: make(chan ending, 1), reaped: make(chan struct{}), streams: streams, left: requests}
 	s.executors[e.id] = e
 	// The executor is in the server's session, and may outlive it.
 	s.guard.hold()

@@ -20,9 +20,11 @@ type nativeExecutor struct {
 	*greeted
 	server      *native
 	id          uint32
-	end         chan ending // receives once
-	streams     *streams    // that it was forked with; nil when they have been used
-	left        int         // requests that it may still have
+	end         chan ending   // receives once
+	reaped      chan struct{} // closed when status is set
+	status      Status
+	streams     *streams // that it was forked with; nil when they have been used
+	left        int      // requests that it may still have
 	interrupted atomic.Bool
 }
 
@@ -36,6 +38,23 @@ type ending struct {
 type nativeCall struct {
 	*nativeExecutor
 	*streams
+}
+
+// attend has the process reaped when it has ended, parked or not.
+func (e *nativeExecutor) attend() {
+	e.peer.wait()
+	if e.interrupted.Load() {
+		// Nobody waits for what is left of the group any more.
+		e.peer.signalGroup(syscall.SIGKILL)
+	}
+	e.server.reap(e.id)
+	end := e.await()
+	e.status = end.status
+	if end.failure != "" { // of an executor that has greeted
+		e.status = Status{Lost: true}
+	}
+	e.peer.close()
+	close(e.reaped)
 }
 
 // Start implements [Executor].
@@ -65,12 +84,18 @@ func (e *nativeExecutor) Start(ctx context.Context, req Request) (Call, error) {
 	if e.left--; e.left == 0 || err != nil {
 		_ = e.conn.Close() // an executor that has not all of its request ends
 	}
-	if err != nil {
-		c.abandon()
-		e.peer.close()
-		return nil, e.vain(ctx, err)
+	switch {
+	case err == nil:
+		return c, nil
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case isHangUp(err):
+		err = ErrGone
+	default:
+		err = fmt.Errorf("cannot send the request to the executor: %w", err)
 	}
-	return c, nil
+	c.abandon()
+	return nil, err
 }
 
 // roomy is how long a message may be that never waits: an executor that has read all
@@ -87,18 +112,17 @@ func (e *nativeExecutor) send(ctx context.Context, message []byte, fds []int) er
 
 // Dismiss implements [Executor].
 func (e *nativeExecutor) Dismiss() {
-	_ = e.conn.Close()
+	_ = e.conn.Close() // it ends when it reads that, which attend sees
 	if e.streams != nil {
 		e.streams.abandon()
 	}
-	go e.wait() // until it has ended, which it does when it reads end-of-file
 }
 
 // Memory implements [Executor].
 func (e *nativeExecutor) Memory() int64 { return residentMemory(e.peer.pid) }
 
-// vain ends an executor that has not had its request, and returns why.
-func (e *nativeExecutor) vain(ctx context.Context, err error) error {
+// stillborn ends an executor that has not said its greeting, and returns why.
+func (e *nativeExecutor) stillborn(ctx context.Context, err error) error {
 	e.server.reap(e.id)
 	if ctx.Err() != nil {
 		go e.await() // until the server has reaped it: nobody waits for that
@@ -111,7 +135,7 @@ func (e *nativeExecutor) vain(ctx context.Context, err error) error {
 	case errors.Is(err, ErrGone), isHangUp(err):
 		return ErrGone
 	}
-	return fmt.Errorf("cannot send the request to the executor: %w", err)
+	return fmt.Errorf("cannot have an executor: %w", err)
 }
 
 // await returns when the server has told the end, or is gone.
@@ -125,18 +149,8 @@ func (e *nativeExecutor) await() ending {
 
 // wait returns when the process has been reaped.
 func (e *nativeExecutor) wait() Status {
-	e.peer.wait()
-	if e.interrupted.Load() {
-		// Nobody waits for what is left of the group any more.
-		e.peer.signalGroup(syscall.SIGKILL)
-	}
-	e.server.reap(e.id)
-	end := e.await()
-	e.peer.close()
-	if end.failure != "" { // of an executor that has greeted
-		return Status{Lost: true}
-	}
-	return end.status
+	<-e.reaped
+	return e.status
 }
 
 // PID implements [Call].
