@@ -25,10 +25,7 @@ type bench struct {
 // out, and skip says why.
 func (b *bench) start(skip func(v variant, why error)) error {
 	b.keep(func(v variant) error { return b.askCaddy(v.needs...) }, skip)
-	for i := range b.variants {
-		v := &b.variants[i]
-		v.wishes = b.known(v.wishes)
-	}
+	b.fulfil()
 	b.keep(func(v variant) error { return v.page.plant(v.folder(), v.form, v.interpreter) }, skip)
 	if err := os.WriteFile(filepath.Join(b.work, "fpm.conf"), []byte(b.fpm()), 0o644); err != nil {
 		return err
@@ -127,15 +124,20 @@ func (b *bench) caddyfile(addr string) string {
 	return text.String() + "}\n"
 }
 
-// known returns the options that Caddy knows.
-func (b *bench) known(lines []string) []string {
-	var known []string
-	for _, line := range lines {
-		if b.askCaddy(line) == nil {
-			known = append(known, line)
-		}
+// fulfil leaves to each variant those of its wishes that Caddy knows.
+func (b *bench) fulfil() {
+	refused := map[string]error{}
+	for i := range b.variants {
+		v := &b.variants[i]
+		v.wishes = slices.DeleteFunc(slices.Clone(v.wishes), func(line string) bool {
+			if _, asked := refused[line]; !asked {
+				if refused[line] = b.askCaddy(line); refused[line] != nil {
+					fmt.Fprintf(os.Stderr, "everywhere without %q: %v\n", line, refused[line])
+				}
+			}
+			return refused[line] != nil
+		})
 	}
-	return known
 }
 
 // askCaddy asks whether Caddy knows options of prefork_cgi.

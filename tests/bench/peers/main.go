@@ -101,7 +101,7 @@ func run(ctx context.Context, s settings) (err error) {
 	if err = errors.Join(os.Chmod(work, 0o755), makeWritable(filepath.Join(work, "data")), makeRepository(work)); err != nil {
 		return err
 	}
-	k, err := newKeeper(filepath.Join(work, "log"),
+	k, err := newKeeper(filepath.Join(filepath.Dir(program), "peers.log"),
 		"GITWEB_CONFIG="+filepath.Join(work, gitwebConfig), "XDG_RUNTIME_DIR="+work) // the latter is prefork-interp's
 	if err != nil {
 		return err

@@ -62,7 +62,8 @@ func parseWrk(text string) (l load, err error) {
 // runWrk has wrk ask for a URL over so many connections, and returns the CPU time
 // that wrk itself has taken, too.
 func runWrk(ctx context.Context, url string, connections int, d time.Duration) (load, time.Duration, error) {
-	cmd := exec.CommandContext(ctx, "wrk", "--latency", "--timeout", "30s", "-t1", "-c"+strconv.Itoa(connections), "-d"+strconv.Itoa(int(d.Seconds()))+"s", url)
+	cmd := exec.CommandContext(ctx, "wrk", "--latency", "--timeout", "30s",
+		"-t1", "-c"+strconv.Itoa(connections), "-d"+strconv.Itoa(int(d.Seconds()))+"s", url)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
