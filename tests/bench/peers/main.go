@@ -62,7 +62,8 @@ func main() {
 	flag.StringVar(&s.json, "json", "", "write the figures to this `file`, too")
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Also when nobody reads the tables any more: servers would be left.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
 	err := run(ctx, s)
 	if ctx.Err() != nil {
