@@ -11,9 +11,14 @@ func (s *native) sendFork(e *nativeExecutor, call int) error {
 	if err != nil {
 		return err
 	}
+	message := appendFork(nil, e.id, e.left)
+	fds := []int{call, stdin, e.streams.theirStdout, e.streams.theirStderr}
 	err = s.tell(func() error {
-		_, err = s.ctl.Write(appendFork(nil, e.id, e.left))
-		for _, fd := range []int{call, stdin, e.streams.theirStdout, e.streams.theirStderr} {
+		if s.together {
+			return s.ctl.send(message, fds...)
+		}
+		_, err = s.ctl.Write(message)
+		for _, fd := range fds {
 			if err == nil {
 				err = s.ctl.send([]byte{0}, fd)
 			}

@@ -20,6 +20,7 @@ type native struct {
 	guard    *guard
 	listener Listener
 	about    Info
+	together bool          // it takes four descriptors with one byte
 	reusable bool          // an executor may have more than one request
 	room     chan struct{} // has what the script allows at once; nil without a limit
 
@@ -44,6 +45,7 @@ func newNative(r *rehearsal, hello *ready) *native {
 			Risks: audit(r.child.pid, parseOwn(hello.settings["fds"]), hello.places),
 		},
 		executors: map[uint32]*nativeExecutor{},
+		together:  hello.settings["rights"] == "4",
 		reusable:  hello.settings["reuse"] == "1",
 		silent:    make(chan struct{}),
 	}
