@@ -65,7 +65,7 @@ for my $mode (qw(automatic explicit)) {
 }
 
 # The end.
-my $script = '$| = 1; print "up\n"; $SIG{TERM} = sub { print "term\n"; exit }; sleep 60;';
+my $script = q{$| = 1; $SIG{TERM} = sub { print "term\n"; exit }; print "up\n"; sleep 60;};
 my $ends = Launcher->start(script => $script);
 my @running;
 for (1, 2) {
