@@ -28,6 +28,8 @@ my %cold = (
     'my $r = \%ENV; my $x = $r->{PATH_INFO}'     => 'reads PATH_INFO',
     '%ENV = (A => 1)'                            => 'clears the environment',
     'delete @ENV{qw(IFS AUTH_TYPE)}'             => 'deletes AUTH_TYPE',
+    'my $x = "$ENV{DOCUMENT_ROOT}/x"'            => 'reads DOCUMENT_ROOT',
+    'my $x = $ENV{DOCUMENT_ROOT} || "/x"'        => 'reads DOCUMENT_ROOT',
 );
 for my $statement (sort keys %cold) {
     is reason("\n\nBEGIN { $statement }"), "setup $cold{$statement} at SCRIPT:3", $statement;
@@ -40,6 +42,8 @@ my @warm = (
     'our $kept = \$ENV{PATH}', 'system "true"', 'eval { die }', '$SIG{__DIE__} = sub { exit 9 }',
 );
 is reason("BEGIN { $_ } exit"), 'warm', $_ for @warm;
+is reason('BEGIN { our $x = $ENV{DOCUMENT_ROOT} } exit'), 'setup keeps the value of DOCUMENT_ROOT', 'a value that is kept';
+is reason('BEGIN { my %o = (root => $ENV{DOCUMENT_ROOT}, root => "/x"); undef %o } exit'), 'warm', 'a value that is not used';
 is reason('print $ENV{QUERY_STRING}'), 'warm', 'after the fork point all may be read';
 
 for my $module (grep { eval "require $_; 1" } qw(CGI CGI::Carp HTML::Mason POSIX Encode DBI CGI::Util File::Temp Storable Time::Local)) {

@@ -64,7 +64,7 @@ sub _reach_fork_point {
 # Loads what the script itself would load first thing, if it names a file to be loaded at all. Returns why
 # the script must be cold, if that is so.
 sub _load_early {
-    return if $watch->{reason};
+    return if defined Proc::Prefork::Interp::Watch::reason($watch);
     my $script = $handover->{program} =~ m{^/} ? $handover->{program} : "$handover->{directory}/$handover->{program}";
     open my $file, '<:raw', $script or return;
     my $text = do { local $/; readline $file };

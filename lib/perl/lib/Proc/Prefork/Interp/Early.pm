@@ -50,7 +50,7 @@ sub load {
         last if $loaded >= $limit;
         my $path = Proc::Prefork::Interp::Harmless::find($name) // last;
         Proc::Prefork::Interp::Harmless::file($path, $name, $approved) or last;
-        $wrong = _require($name, $line) // $watch->{reason} // _surprise($before, $approved);
+        $wrong = _require($name, $line) // Proc::Prefork::Interp::Watch::reason($watch) // _surprise($before, $approved);
         $loaded++ unless defined $wrong;
     }
     _put_back();
@@ -144,10 +144,10 @@ sub _require {
 sub _surprise {
     my ($before, $approved) = @_;
     local $?;
-    for my $number (grep { !$before->{$_} } keys %{ _descriptors() }) {
-        my $place = "/proc/self/fd/$number";
-        my $mode  = (lstat $place)[2] // next;
-        return 'a file has opened more than files to read' if $mode & 0200 || !-f $place;
+    my $now = _descriptors();
+    for my $number (grep { $now->{$_} ne ($before->{$_} // '') } keys %$now) {
+        my $mode = (lstat "/proc/self/fd/$number")[2];
+        return 'a file has opened more than files to read' if $mode & 0200 || !-f "/proc/self/fd/$number";
     }
     return 'a file has started a thread or a process' if (stat '/proc/self/task')[3] != 3 || waitpid(-1, 1) != -1;
     for my $name (keys %in_force) {
@@ -167,10 +167,12 @@ sub _text {
     return join "\0", map { $_ // "\1" } @_;
 }
 
-# Numbers of open descriptors.
+# Where the open descriptors lead, by number.
 sub _descriptors {
     opendir my $folder, '/proc/self/fd' or return {};
-    return { map { $_ => 1 } readdir $folder };
+    my @numbers = readdir $folder;
+    closedir $folder;
+    return { map { my $place = readlink "/proc/self/fd/$_"; defined $place ? ($_ => $place) : () } @numbers };
 }
 
 sub _put_back {

@@ -27,7 +27,7 @@ sub start {
 sub end {
     my ($watch) = @_;
     my $values = $watch->{values};
-    _note($watch, 'keeps DOCUMENT_ROOT') if $watch->{kept};
+    my $reason = reason($watch);
     $watch->{over} = 1;
     local $^W = 0;    # under -w perl would report the references to us that are still there
     untie %ENV;
@@ -38,7 +38,13 @@ sub end {
         $ENV{$name} = $values->{$name}
             if !exists $ENV{$name} || $ENV{$name} ne $values->{$name};
     }
-    return $watch->{reason};
+    return $reason;
+}
+
+# reason($watch) returns what end would, up to now.
+sub reason {
+    my ($watch) = @_;
+    return $watch->{reason} // ($watch->{kept} ? 'setup keeps the value of DOCUMENT_ROOT' : undef);
 }
 
 # Remembers the first reason only: the others follow from it, or are next.
