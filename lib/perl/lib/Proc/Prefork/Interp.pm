@@ -5,7 +5,7 @@ package Proc::Prefork::Interp;
 #
 #   Interp.pm     explicit fork point     Handover  Loaded ─┬─▶ Native
 #                                                           └─▶ Version1  Monitor
-#   Automatic.pm  automatic fork point    Handover  Loaded  Watch ─▶ Native
+#   Automatic.pm  automatic fork point    Handover  Loaded  Watch  Early ─▶ Native
 #
 #   Native and Version1 share Executor, Descriptors, Signals, Wire, Syscall. An executor
 #   that serves more than one request has Persistent, too.
@@ -236,6 +236,9 @@ prefork-cgi starts a script that does not name a fork point with
 C<-MProc::Prefork::Interp::Automatic>. The fork point is then where perl has compiled the whole script, with
 all C<use> and C<BEGIN>, and before its first statement. The script cannot tell: C<%ENV>, C<%INC>, C<@INC> and messages are
 as always. Changes that setup has made to C<%ENV> stay in force in the executors.
+
+Files that the script begins by requiring, such as C<require "lib.pl">, are loaded in setup if they do nothing there that belongs to
+a request. (F<docs/fork-safety.md>, "What Perl scripts require".)
 
 The script is run cold if setup looks at the environment of a request, or lists all of it; the
 launcher is told where. Under taint mode (C<-T>) this is not watched.
