@@ -122,6 +122,8 @@ my %files = (
     'code in a text'      => '$x = "@{[ time ? 1 : 0 ]}"; 1;',
     'a text of code'      => 'eval "\$x = 1"; 1;',
     'another file'        => 'do "./none.pl"; 1;',
+    'an index in a text'  => '@i = (1) x 9; $x = "$i[time - time]"; 1;',
+    'an unknown variable' => '$z = $ENV{GATEWAY_INTERFACE}; 1;',
     'time of a module'    => 'use POSIX; $x = POSIX::time() ? 1 : 0; 1;',
     'an object by new X'  => 'use CGI; $q = new CGI; 1;',
     'here'                => "\$x = <<E;\n\$ENV{QUERY_STRING}\nE\n1;",
@@ -152,6 +154,12 @@ for my $name (sort keys %surprises) {
     my ($module, $value) = @{ $surprises{$name} };
     early("surprise: $name", "use lib 'HERE'; \$x = 'script'; require Good; require Mine; print $value; $show", { 'Good.pm' => '1;', 'Mine.pm' => $module }, 'Good.pm');
 }
+early('a value that a file assigns', "my \$a = \$b; require './a.pl'; print \$a; $show", { 'a.pl' => '$b = 1; 1;' }, '');
+early('a text with it', "my \$a = qq(\$b); require './a.pl'; print \$a; $show", { 'a.pl' => '$b = 1; 1;' }, '');
+early('an element of it', "my \$a = \$b{x}; require './a.pl'; print \$a; $show", { 'a.pl' => '$b{x} = 1; 1;' }, '');
+early('a variable that a file sets', "my \$a = \$ENV{TZ}; require './a.pl'; print \$a; $show", { 'a.pl' => '$ENV{TZ} = "UTC"; 1;' }, '', environment => { TZ => 'CET' });
+early('one that setup has', "my \$a = \$ENV{TZ}; require './a.pl'; print \$a; $show", { 'a.pl' => '$z = $ENV{PATH}; $z = "$y[0] $h{x}"; 1;' }, 'a.pl');
+early('one of BEGIN', "BEGIN { \$b = 'x' } my \$a = \$b; require './a.pl'; print \$a; $show", { 'a.pl' => '$b = 1; 1;' }, '');
 early('@INC in another order', "unshift \@INC, '/a'; require './a.pl'; $show", { 'a.pl' => 'use lib "/b"; 1;' }, '');
 early('surprises twice', "use lib 'HERE'; require One; $show", { 'One.pm' => 'BEGIN { if ($ENV{QUERY_STRING}) { } } 1;' }, '');
 early('not at all', 'require "./a.pl"; ' . $show, { 'a.pl' => $lib }, '', settings => ['early=0']);

@@ -154,6 +154,10 @@ sub _surprise {
         my @now = _get($name);
         return "a file has assigned $name, too" if _text(@now) ne _text(@{ $in_force{$name}[1] });
     }
+    my $looked_at = \%Proc::Prefork::Interp::Statements::looked_at;
+    for my $name (grep { !$in_force{$_} } keys %$looked_at) {
+        return "a file has assigned $name, too" if _text(_get($name)) ne _text(@{ $looked_at->{$name} });
+    }
     return 'a file has changed @INC, too' if @folders && !_without_folders();
     return 'a filter is used' if exists $INC{'Filter/Util/Call.pm'};
     for my $path (keys %$approved) {

@@ -31,6 +31,9 @@ my $FRESH = qr/time|date|clock|now|today|rand|uuid|guid|uniq|token|nonce|secret|
 # Variables that differ from request to request, or are of no use before it.
 my $OF_REQUEST = qr/^[\$\@%*](?:\#|)(?:(?:main)?::)?(?:\$|ARGV(?:OUT)?|SIG|INC|ENV|\^T|STDIN|STDOUT|STDERR|<|>|\(|\))$/;
 
+# Variables that a gateway may add to a request, and that setup then has not.
+my $OF_GATEWAY = qr/^(?:GATEWAY|DOCUMENT|REDIRECT|SSL|AUTH|UNIQUE)_/;
+
 # file($path, $name, $approved) returns true if the file is harmless that is required by this name, and then
 # has noted it, and all files that it requires, in the hash $approved refers to: path => name.
 sub file {
@@ -86,7 +89,8 @@ sub _may {
     }
     if (my $wanted = delete $state->{environment}) {    # $ENV{NAME}, and nothing else
         return $text eq '{' && ($state->{environment} = 'name') if $wanted eq '{';
-        return $kind eq 'string' && $text !~ $Proc::Prefork::Interp::Watch::REQUEST;
+        return $kind eq 'string' && $text !~ $Proc::Prefork::Interp::Watch::REQUEST
+            && ($text !~ $OF_GATEWAY || exists $ENV{$text});
     }
     return 1 if $kind eq 'number' || $kind eq 'string' || $kind eq 'list' || $kind eq 'here' || $kind eq 'sub';
     return _replaces($text) if $kind eq 'text';
@@ -112,8 +116,8 @@ sub _replaces {
         next if $text =~ /\G(?=[)|])/;    # the end of a line, in a pattern
         $text =~ /\G(?:(::)?\w+(?:::\w+)*|\{\w+\}|[&!,.;\/\\])/gc or return;
         return if $text =~ /(?:^|[\$\@{])(?:main::|::)?(?:ENV|ARGV|SIG|INC)\}?\G/;
-        while ($text =~ /\G(?:->)?[\[\{]/gc) {
-            $text =~ /\G(?:-?\d+|\$?\w+|'[^']*'|"[^"]*")[\]\}]/gc or return;
+        while ($text =~ /\G(?:->)?(?=[\[\{])/gc) {
+            $text =~ /\G(?:\[(?:-?\d+|\$\w+)\]|\{(?:\$?\w+|'[^']*'|"[^"]*")\})/gc or return;
         }
     }
     return 1;

@@ -22,6 +22,9 @@ use Proc::Prefork::Interp::Watch;
 my $ELSE = ['else'];
 my $PASS = ['pass'];
 
+# Variables that no file may change, since a statement before it has looked at them: name => [value].
+our %looked_at;
+
 my %lexical;    # what `my` has declared: its value, or undef if it is not known
 
 # new($text) returns the statements of a script. There is one script in a process.
@@ -101,18 +104,39 @@ sub _lexical {
     return $values || !@tokens ? $PASS : _element(@tokens[1 .. $#tokens]);
 }
 
-# The value of a lexical hash's or array's element, or one that is not known.
+# A value that is not known. It may come from lexical variables, the environment and the arguments: a
+# package variable may be given its value by a file that is then loaded too early.
 sub _element {
+    my @tokens = @_;
     my $before = '';
-    for (@_) {
-        my ($kind, $text) = @$_;
-        return unless $kind =~ /^(?:string|number|list|variable)$/
-            || $kind eq 'text' && $text !~ /[\$\@]\{|[\[\{]/
+    while (@tokens) {
+        my ($kind, $text) = @{ shift @tokens };
+        my $next = @tokens ? $tokens[0][1] : '';
+        return unless $kind =~ /^(?:string|number|list)$/
+            || $kind eq 'variable' && (_is_lexical($text, $next) || $text eq '$ENV' && _look_at(@tokens[0 .. 2]))
+            || $kind eq 'text' && !grep({ !_is_lexical($_, '') } $text =~ /(?<!\\)([\$\@](?:\w+(?!::|->|[\[\{]))?)/g)
             || $kind eq 'operator' && $text =~ m{^(?:[\[\](){},.?:<>+*/!-]|=>|->|\|\||&&|//|[=!<>]=)$};
         return if $text eq '(' && $before =~ /^(?:->|[\]\}])$/;
         $before = $text;
     }
     return $PASS;
+}
+
+# Is a variable one that `my` has declared? What follows it tells an element from a scalar.
+sub _is_lexical {
+    my ($name, $next) = @_;
+    my $sign = $name !~ /^\$\w/ ? substr($name, 0, 1) : $next eq '{' ? '%' : $next eq '[' ? '@' : '$';
+    return $name =~ /^(?:\$\$|\$0|\@ARGV|\$ARGV)$/ || exists $lexical{ $name =~ s/^./$sign/r };
+}
+
+# Notes what an element of %ENV is; those of a request are watched in another way. The tokens are those
+# behind $ENV.
+sub _look_at {
+    my ($open, $name) = @_;
+    return if !$open || $open->[1] ne '{' || !$name || $name->[0] !~ /^(?:string|text)$/ || $name->[1] =~ /[\$\@\\]/;
+    my $key = $name->[1];
+    $looked_at{"ENV $key"} = [exists $ENV{$key} ? $ENV{$key} : ()] unless $key =~ $Proc::Prefork::Interp::Watch::REQUEST;
+    return 1;
 }
 
 sub _global {
@@ -202,6 +226,7 @@ sub _variable {
         my $symbol = index($1, '::') < 0 ? "main::$1" : $1;
         BEGIN { $^H &= ~0x2 }    # no strict 'refs', without strict.pm
         $value = ${$symbol};
+        $looked_at{$name} = [$value];
     }
     return defined $value && !ref $value ? ["$value"] : undef;
 }
