@@ -43,6 +43,7 @@ class Requests:
         self._pid = os.getpid()
         # The launcher has the status of the request at hand: it is over.
         self.told = False
+        self._empty = False
 
     def first(self) -> None:
         """Prove to be alive, wait for the first request and take it; exit if there will be none."""
@@ -56,6 +57,12 @@ class Requests:
     def more(self) -> bool:
         """Report whether another request may come after this one, to this process."""
         return self._left > 0 and os.getpid() == self._pid
+
+    def let_go(self) -> None:
+        """Have the launcher read end-of-file: all is written, and nothing can come any more. OSError: no descriptor is left."""
+        if not self._empty:
+            self._point.empty_descriptors()
+            self._empty = True
 
     def next(self, status: int) -> bool:
         """End the request, if the process may be used again; wait for the next one and take it.
@@ -81,7 +88,7 @@ class Requests:
         return True
 
     def _take(self, files: "list[int]", environment: "_executor.Environment", arguments: "list[bytes]") -> None:
-        self.told = False
+        self.told = self._empty = False
         self._left -= 1
         if not self._left:
             self._call.close()
@@ -96,7 +103,7 @@ class Requests:
         try:
             self._point.restore_place()
             _files.report()
-            self._point.empty_descriptors()
+            self.let_go()
         except OSError:
             return False
         return True
@@ -112,17 +119,12 @@ class Requests:
 
 def _flush() -> bool:
     """Write what has been printed; report whether all of it is, so that none meets the next request."""
-    for stream in (sys.__stdout__, sys.__stderr__):
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         try:
             stream.flush()
         except (AttributeError, ValueError):
             pass  # the script has closed or detached it, and nothing is in it
         except OSError:
-            return False
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (AttributeError, ValueError, OSError):
             return False
     return True
 

@@ -81,30 +81,38 @@ class Rerun:
             status = _run(code, namespace)
             if not self._put_back(handlers) or not self.requests.next(status):
                 raise SystemExit(0 if self.requests.told else status)
+            for stream in self._streams:
+                stream.renew()  # whether the new descriptor can seek
 
     def _put_back(self, handlers: list) -> bool:
         """Put back what the script has changed; report whether nothing of it is left."""
         prefork_interp._accepted = False
         if not self._run_atexit() or not all(map(flush, (sys.stdout, sys.stderr))):
             return False
+        quiet = _thread._count() == self._settings[0] and _end.leftovers.none_young()
         try:
-            self._restore_modules()
-            for one, before in self._lists:
-                if one != before:
-                    one[:] = before
-            _warnings._filters_mutated()
-            for number, handler in enumerate(handlers, 1):
-                if handler is not None and _signal.getsignal(number) is not handler:
-                    _signal.signal(number, handler)
-            for stream in self._streams[1:]:  # stdin when there is another
+            if quiet:
+                self.requests.let_go()  # the client need not wait for the rest
+            self._restore(handlers)
+            if not quiet:
+                gc.collect()
+                quiet = _end.leftovers.none_young()
+            for stream in self._streams:
+                stream.flush()
                 stream.renew()
         except Exception:
             return False
-        if not _end.leftovers.none_young():
-            gc.collect()
-            if not _end.leftovers.none_young():
-                return False
-        return _settings() == self._settings and os.listdir("/proc/self/fd") == self._descriptors
+        return quiet and _settings() == self._settings and os.listdir("/proc/self/fd") == self._descriptors
+
+    def _restore(self, handlers: list) -> None:
+        self._restore_modules()
+        for one, before in self._lists:
+            if one != before:
+                one[:] = before
+        _warnings._filters_mutated()
+        for number, handler in enumerate(handlers, 1):
+            if handler is not None and _signal.getsignal(number) is not handler:
+                _signal.signal(number, handler)
 
     def _run_atexit(self) -> bool:
         """Run the functions that the script has registered for its end; report whether setup had none."""

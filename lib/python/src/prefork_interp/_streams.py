@@ -20,16 +20,19 @@ class Stream:
         text = self._text
         self._settings = text.encoding, text.errors, "\n", text.line_buffering, text.write_through
 
-    def renew(self) -> None:
-        """Make it what it was, knowing nothing of what has been read, and whatever has become of its settings.
-
-        OSError: what is in it cannot be written.
-        """
+    def flush(self) -> None:
+        """Write what is in it. OSError: that fails."""
         for file in (self._text, self._buffer):
             try:
                 file.flush()
             except ValueError:
                 pass  # closed or detached: nothing is in it
+
+    def renew(self) -> None:
+        """Make it what it was, knowing nothing of what has been read, and whatever has become of its settings.
+
+        The descriptor must be the request's: whether it can seek is asked here. What is still in it is lost.
+        """
         raw = _io.FileIO(self._number, "wb" if self._number else "rb", closefd=False)
         raw.name = self._name
         self._buffer.__init__(raw)
