@@ -9,7 +9,7 @@
           0, 1, 2 are closed: the launcher has all of the answer
           report, and end without taking the interpreter apart
         else
-          report, and leave it to the interpreter
+          report, and leave it to the interpreter, with all objects of setup
 
 docs/protocol.md, "Native".
 """
@@ -54,6 +54,8 @@ def _end() -> None:
         return
     if status is None or leftovers is None or not leftovers.none():
         _files.report()
+        if leftovers is not None:
+            leftovers.release()
         return
     for number in (1, 2, 0):
         try:

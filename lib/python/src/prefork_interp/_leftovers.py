@@ -88,6 +88,15 @@ class Leftovers:
         # It tells whether the script has called gc.freeze() as well.
         self._young = _Young()
 
+    def release(self) -> None:
+        """Give setup's objects back to the collector, for the end of the interpreter.
+
+        Else the modules would not be taken apart together with the script's objects,
+        whose __del__ would find them empty.
+        """
+        if any(type(one) is _Young for one in gc.get_objects()):  # and the script has frozen none itself
+            gc.unfreeze()
+
     def none(self) -> bool:
         """Report that nothing is left, and that all is written; else that may have to be done yet."""
         return not self._doubt and _thread._count() == self._threads and self.none_young()
@@ -160,7 +169,8 @@ def _harmless(one: object, verdict: int, written: list) -> bool:
     if verdict == _CALLBACK:
         return _only_keeps_a_table(one.__callback__)
     if verdict == _GENERATOR:
-        return (getattr(one, "gi_frame", 0) or getattr(one, "cr_frame", 0) or getattr(one, "ag_frame", 0)) is None
+        frames = [getattr(one, name, None) for name in ("gi_frame", "cr_frame", "ag_frame")]
+        return frames == [None, None, None]
     if verdict == _FLUSH:
         written.append(one)
     return verdict in (_FLUSH, _OPEN) and _open_is_no_warning()
