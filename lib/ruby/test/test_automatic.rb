@@ -172,6 +172,13 @@ class TestAutomatic < ScriptTest
     assert_match(/\Acannot preload no_such_thing: cannot load/, warm.messages.assoc('note').last)
   end
 
+  def test_reuse_is_declined_with_a_reason
+    warm = launcher(file('a.rb', 'print 1'), words: 'preload=json reuse=on')
+    refute(warm.ready.key?('reuse'))
+    assert_match(/one request per process/, warm.messages.assoc('note').last)
+    assert_equal('1', warm.run.out)
+  end
+
   private
 
   # What this Ruby says of the untouched SIGPIPE and of Set.

@@ -13,6 +13,8 @@ class TestParts < Minitest::Test
     assert_equal(Time.at(12, 345, :nanosecond), handover.started)
     assert_equal(%w[json a/b], handover.preload)
     assert(handover.native? && handover.automatic?)
+    refute(handover.reuse?)
+    assert(Handover.parse('v1,1.0 3,4,5,6 n1,automatic reuse=on').reuse?)
     refute(Handover.parse('v1,1.0 3,4,5,6').native?)
     refute(Handover.parse('v1,1.0 3,4,5,6 n1,explicit').automatic?)
   end

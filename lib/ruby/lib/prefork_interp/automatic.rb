@@ -10,8 +10,15 @@ module PreforkInterp
     # The script cannot be warm; the message says why.
     class Cold < StandardError; end
 
+    # Classes that a script opens, methods that it redefines, what it registers with libraries: Ruby can undo none of it.
+    # A second run in the same process would not be the first one's equal.
+    NO_REUSE = 'a Ruby script serves one request per process unless it says while PreforkInterp.accept: ' \
+               'what it has defined cannot be undone'
+    private_constant :NO_REUSE
+
     def initialize(fork_point, handover)
       @fork_point = fork_point
+      @reuse = handover.reuse?
       files = LoadedFiles.new(fork_point, features: true)
       @server = Native.new(fork_point, handover, files)
       @watch = EnvironmentWatch.new
@@ -20,6 +27,7 @@ module PreforkInterp
     # Loads, and prepares for the moment when Ruby has compiled the script; Ruby does that when this has returned.
     def run
       changes = set_up
+      @server.ctl.write_line('note', NO_REUSE) if @reuse
       @script = MainScript.new { @server.serve(changes: changes).begin }
     rescue Cold => e
       be_cold(e.message)

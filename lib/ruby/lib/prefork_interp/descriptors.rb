@@ -90,10 +90,10 @@ module PreforkInterp
     # Puts 0, 1 and 2 on /dev/null, and whatever else leads where they do: what is left of setup's duplicates, and what the
     # script has added.
     def let_go
-      standard = STANDARD.map { |number| State.of(number) }
-      candidates = (open_numbers - STANDARD).select { |number| standard.any? { |state| state.link == State.link(number) } }
+      links = STANDARD.map { |number| State.link(number) }
+      candidates = (open_numbers - STANDARD).select { |number| links.include?(State.link(number)) }
       @duplicates = candidates.map { |number| State.of(number) }.compact.map do |state|
-        [state, standard.index { |other| state.same?(other) }]
+        [state, STANDARD.find { |number| State.of(number)&.same?(state) }]
       end.select(&:last)
       Descriptors.null(*STANDARD, *@duplicates.map { |state, _| state.number })
     end

@@ -3,7 +3,7 @@
 module PreforkInterp
   # The Handover is what the launcher says in the variable PREFORK_INTERP (protocol: The handover):
   #
-  #   v1,1795242621.579386987 3,4,5,6 n1,automatic preload=json,cgi
+  #   v1,1795242621.579386987 3,4,5,6 n1,automatic preload=json,cgi reuse=on
   #
   # Words and fields that are not known are skipped.
   class Handover # :nodoc:
@@ -27,6 +27,7 @@ module PreforkInterp
       @dialect, @where = words.map { |word| word.split(',') }.find { |fields| fields.first == 'n1' }
       settings = words.map { |word| word.split('=', 2) }.select { |fields| fields.size == 2 }.to_h
       @preload = settings.fetch('preload', '').split(',')
+      @reuse = settings['reuse'] == 'on'
     end
 
     def native?
@@ -35,6 +36,11 @@ module PreforkInterp
 
     def automatic?
       native? && @where == 'automatic'
+    end
+
+    # Whether executors should serve more than one request with an automatic fork point, too.
+    def reuse?
+      @reuse
     end
 
     # Keeps what setup starts from holding the launcher's sockets. Raises ProtocolError.
