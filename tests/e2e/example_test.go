@@ -61,10 +61,20 @@ func TestExampleSite(t *testing.T) {
 		"/gitweb?p=example.git;a=tree":      "Caddyfile",
 		"/gitweb-static/gitweb.css":         "body",
 		"/form.pl?name=%3Cb%3E&message=a+b": "<b>&lt;b&gt;</b>. Your message has 2 words",
+		"/hello.pl?name=%3Cb%3E":            "Hello, <b>&lt;b&gt;</b>.",
+		"/hello.py?name=%3Cb%3E":            "Hello, <b>&lt;b&gt;</b>.",
+		"/hello.rb?name=%3Cb%3E":            "Hello, <b>&lt;b&gt;</b>.",
 		"/machine.cgi?x=%3C":                "QUERY_STRING=x=%3C",
 	} {
 		if r := s.Get(path); r.Status != 200 || !strings.Contains(r.Body, text) {
 			t.Errorf("%s: %d, no %q in %q", path, r.Status, text, r.Body)
+		}
+	}
+	// One process is enough for requests that come one after the other.
+	for _, path := range []string{"/hello.pl", "/hello.py", "/hello.rb"} {
+		first := regexp.MustCompile(`request 2 of process \d+`).FindString(s.Get(path).Body)
+		if first == "" {
+			t.Errorf("%s: the second request has another process", path)
 		}
 	}
 	s.Want(s.Get("/mason.pl/no-such-note"), 404, "no such note")
