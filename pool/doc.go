@@ -37,10 +37,20 @@
 //
 // # Freshness
 //
-// Every request compares the script's sources with their signatures as they were
-// before the current setup began. A file system event only makes the pool look
-// earlier, so that nothing stale is kept while nobody asks; no answer depends on
-// it. See docs/adr/0002-freshness-is-decided-at-the-door.md.
+// Every request finds out whether the script's sources are as they were before the
+// current setup began.
+//
+//	           nothing has happened since they were compared
+//	arrives ──▶ ask the kernel ─────────────────────────────────────▶ fresh
+//	                │ something has, or it cannot tell      the same    ▲
+//	                └──▶ compare each with its signature ───────────────┘
+//	                        │ another
+//	                        └──▶ a new version, a new setup
+//
+// The kernel queues an event before a change is complete, so who has read the
+// queue knows of all changes before. No answer depends on when an event comes; but
+// it makes the pool look before somebody asks, so that nothing stale is kept. See
+// docs/adr/0002-freshness-is-decided-at-the-door.md and 0007-the-door-asks-the-kernel.md.
 //
 // # Promises
 //

@@ -181,7 +181,7 @@ func TestStrictIsNeverStaleWhateverIsEditedWhen(t *testing.T) {
 // The same with the kernel's events, whose time is not virtual.
 func TestStrictIsNeverStaleThoughTheKernelIsTrusted(t *testing.T) {
 	leak.Check(t, "")
-	for seed := range uint64(10) {
+	for seed := range uint64(5) {
 		s := newStorm(t, seed, edited)
 		s.registry.watcher = newWatcher()
 		s.edits()

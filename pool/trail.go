@@ -8,19 +8,19 @@ import "sync/atomic"
 type trail struct {
 	watcher *watcher
 	pool    *Pool
-	steps   []step
-	blind   bool // something cannot be watched, so only signatures tell
-	torn    bool // paths lead elsewhere now, so the watches may be on the wrong files
+	steps   map[string]step // by path
+	blind   bool            // something cannot be watched, so only signatures tell
+	torn    bool            // paths lead elsewhere now, so the watches may be on the wrong files
 	noted   uint64
 	vouched uint64 // what was noted before the sources were last found the same
 
 	told atomic.Bool // the pool is about to look
 }
 
-// A step is one entry in the watches, for taking it out again.
+// A step is one spot of a trail, and the watch that is on it.
 type step struct {
 	watch int
-	name  string
+	spot  *spot
 }
 
 // disturb notes that something has happened and has the pool look.

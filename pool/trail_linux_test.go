@@ -21,12 +21,9 @@ import (
 )
 
 // followed has a pool of its own follow sources until the test ends.
-func followed(tb testing.TB, s *sources, change ...func(*watcher)) *watcher {
+func followed(tb testing.TB, s *sources) *watcher {
 	tb.Helper()
-	w := newWatcher()
-	for _, c := range change {
-		c(w)
-	}
+	w := undisturbed()
 	follow(tb, w, s)
 	return w
 }
@@ -104,8 +101,10 @@ func TestDoorSeesAMount(t *testing.T) {
 	d := newTree(t)
 	d.write("app/script", "one")
 	s := takeSources([]string{d.path("app/script")})
-	followed(t, s)
-	settle(t, s)
+	follow(t, newWatcher(), s)
+	if !s.fresh() {
+		t.Fatal("changed before the change")
+	}
 	if err := unix.Mount("none", d.path("app"), "tmpfs", 0, ""); err != nil {
 		t.Skip("cannot mount: ", err)
 	}
@@ -182,44 +181,52 @@ func TestMovedWayIsFollowedAnew(t *testing.T) {
 	settle(t, s)
 }
 
-// The same while the watches are being made, before any of them.
+// The same while the watches are being made: all of them, or only those that the
+// pool has not had before.
 func TestWayThatIsMovedMeanwhile(t *testing.T) {
 	leak.Check(t, "")
 	d := newTree(t)
 	d.write("a/b/lib", "one")
 	d.write("other/b/lib", "one")
-	swap := func() {
+	moved := false
+	move := func() {
 		d.must(unix.Renameat2(unix.AT_FDCWD, d.path("a"), unix.AT_FDCWD, d.path("other"), unix.RENAME_EXCHANGE))
+		moved = !moved
 	}
-	s := takeSources([]string{d.path("a/b/lib")})
-	spots := len(s.spots())
-	for there := range spots {
-		for back := there + 1; back <= spots; back++ {
-			made := 0
-			step := func() {
-				if made == there || made == back {
-					swap()
+	spots := len(takeSources([]string{d.path("a/b/lib")}).spots())
+	for _, before := range []string{"unrelated", "a/b", "a/b/lib"} {
+		for there := range spots {
+			for back := there + 1; back <= spots; back++ {
+				made, w, p := -1, undisturbed(), ended()
+				pass := func() {
+					if made++; made == there || made == back {
+						move()
+					}
 				}
-				made++
-			}
-			w := newWatcher()
-			with(func(s *system) {
-				s.watch = func(queue int, path string, mask uint32) (int, error) {
-					defer step()
-					return unix.InotifyAddWatch(queue, path, mask)
+				with(func(s *system) {
+					s.watch = func(queue int, path string, mask uint32) (int, error) {
+						if made >= 0 {
+							defer pass()
+						}
+						return unix.InotifyAddWatch(queue, path, mask)
+					}
+				})(w)
+				d.must(w.follow(p, takeSources([]string{d.path(before)})))
+				s := takeSources([]string{d.path("a/b/lib")})
+				pass()
+				d.must(w.follow(p, s))
+				if moved {
+					move()
 				}
-			})(w)
-			step()
-			p := follow(t, w, s)
-			if !s.fresh() {
-				t.Fatal("the sources are others")
+				if !s.fresh() {
+					t.Fatal("the sources are others")
+				}
+				d.write("a/b/lib", "two")
+				if s.fresh() {
+					t.Errorf("after %s, moved after %d watches and back after %d: a change after that is not seen", before, there, back)
+				}
+				w.leave(p)
 			}
-			d.write("a/b/lib", "two")
-			if s.fresh() {
-				t.Errorf("moved after %d watches and back after %d: a change after that is not seen", there, back)
-			}
-			w.leave(p)
-			s = takeSources([]string{d.path("a/b/lib")})
 		}
 	}
 }
@@ -228,7 +235,7 @@ func TestWayThatIsMovedMeanwhile(t *testing.T) {
 func TestSourcesThatNobodyFollowsAreNotTrusted(t *testing.T) {
 	d := newTree(t)
 	s := newSources(d)
-	w, p := newWatcher(), ended()
+	w, p := undisturbed(), ended()
 	defer w.leave(p)
 	d.must(w.follow(p, s))
 	settle(t, s)
@@ -268,7 +275,7 @@ func TestEditsAndRequestsInTurn(t *testing.T) {
 	leak.Check(t, "")
 	random := rand.New(rand.NewPCG(1, 2))
 	names := slices.Sorted(maps.Keys(changes))
-	w, p, root := newWatcher(), ended(), newTree(t)
+	w, p, root := undisturbed(), ended(), newTree(t)
 	defer w.leave(p)
 	times := 1000
 	if testing.Short() {

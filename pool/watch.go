@@ -56,10 +56,11 @@ func newWatcher() *watcher {
 //
 // It returns why something cannot be watched, unless that was so before.
 func (w *watcher) follow(p *Pool, seen *sources) error {
-	t := &trail{watcher: w, pool: p, noted: 1}
-	events, old, failed := w.begin(t)
+	t := &trail{watcher: w, pool: p, steps: map[string]step{}, noted: 1}
+	spots := seen.spots()
+	events, old, failed := w.begin(t, spots)
 	if failed == nil {
-		failed = w.watchAll(events, t, seen.spots())
+		failed = w.watchAll(events, t, spots)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -74,9 +75,10 @@ func (w *watcher) follow(p *Pool, seen *sources) error {
 	return failed
 }
 
-// begin puts t in the place of the pool's old trail, which stays until t has all
-// of its watches, so that those that both have are kept.
-func (w *watcher) begin(t *trail) (events *inotify, old *trail, err error) {
+// begin puts t in the place of the pool's old trail. As long as nothing has been
+// moved, what that has watched is watched for t too, as it is. The old one stays
+// until t is complete, so that no watch is taken away that t wants.
+func (w *watcher) begin(t *trail, spots []*spot) (events *inotify, old *trail, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.read() // what is in the queue is no news for t
@@ -88,13 +90,24 @@ func (w *watcher) begin(t *trail) (events *inotify, old *trail, err error) {
 		}
 		go w.events.wait(w.wake) // until nobody watches
 	}
+	if old != nil && !old.torn {
+		for _, s := range spots {
+			if was, ok := old.steps[s.path]; ok && was.spot.folder == s.folder && was.spot.file == s.file {
+				w.enter(t, was.watch, s)
+			}
+		}
+	}
 	return w.events, old, nil
 }
 
-// watchAll adds spots to a trail. What does not exist needs no watch: that it
-// comes into being is an event of the folder that it will be in.
+// watchAll adds those spots to a trail that are not in it. What does not exist
+// needs no watch: that it comes into being is an event of the folder that it will
+// be in.
 func (w *watcher) watchAll(events *inotify, t *trail, spots []*spot) (failed error) {
 	for _, s := range spots {
+		if _, ok := t.steps[s.path]; ok {
+			continue
+		}
 		if err := w.watch(events, t, s); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failed = fmt.Errorf("cannot watch %s: %w", s.path, err)
 		}
@@ -112,18 +125,22 @@ func (w *watcher) watch(events *inotify, t *trail, s *spot) error {
 	defer file.close()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	id, err := events.add(file, s)
-	if err != nil {
-		return err
+	watch, err := events.add(file, s)
+	if err == nil {
+		w.enter(t, watch, s)
 	}
-	if w.watches[id] == nil {
-		w.watches[id] = subject{}
+	return err
+}
+
+// enter has t told of what happens at a spot that is watched.
+func (w *watcher) enter(t *trail, watch int, s *spot) {
+	if w.watches[watch] == nil {
+		w.watches[watch] = subject{}
 	}
 	for _, name := range s.names {
-		w.watches[id][name] = append(w.watches[id][name], t)
-		t.steps = append(t.steps, step{id, name})
+		w.watches[watch][name] = append(w.watches[watch][name], t)
 	}
-	return nil
+	t.steps[s.path] = step{watch, s}
 }
 
 // leave ends what follow began.
@@ -149,10 +166,12 @@ func (w *watcher) drop(t *trail) {
 	t.torn = true
 	for _, s := range t.steps {
 		here := w.watches[s.watch]
-		i := slices.Index(here[s.name], t)
-		here[s.name] = slices.Delete(here[s.name], i, i+1)
-		if len(here[s.name]) == 0 {
-			delete(here, s.name)
+		for _, name := range s.spot.names {
+			i := slices.Index(here[name], t)
+			here[name] = slices.Delete(here[name], i, i+1)
+			if len(here[name]) == 0 {
+				delete(here, name)
+			}
 		}
 		if len(here) == 0 {
 			delete(w.watches, s.watch)
