@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -77,35 +76,28 @@ const (
 	movedMask = folderMask | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_UNMOUNT | unix.IN_IGNORED
 )
 
-// A handle is a file that is not open but found, so that it can be watched
-// without a way to it, which may be long.
-type handle int
-
-func (h handle) close() { _ = unix.Close(int(h)) }
-
-// open finds what is at a path. It needs no mutex. A symbolic link at its end is
-// what is there; one on the way is an error, since it has come after the sources.
-func (i *inotify) open(path string) (handle, error) {
+// check reports why what is at a path cannot be watched. It needs no mutex, and
+// may take as long as a file server does. A symbolic link at the end of the path
+// is what is there; one on the way has come after the sources.
+func (i *inotify) check(path string) error {
 	how := &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_NO_SYMLINKS,
 	}
 	file, err := unix.Openat2(unix.AT_FDCWD, path, how)
 	if errors.Is(err, unix.ENOTDIR) {
-		err = fs.ErrNotExist // a file where a folder would be
+		return fs.ErrNotExist // a file where a folder would be
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
 	var stat unix.Statfs_t
-	if err = i.asks.statfs(file, &stat); err == nil && !notifies(stat) {
+	err = i.asks.statfs(file, &stat)
+	_ = unix.Close(file)
+	if err == nil && !notifies(stat) {
 		err = fmt.Errorf("its file system (type %#x) may change without an event", stat.Type)
 	}
-	if err != nil {
-		handle(file).close()
-		return 0, err
-	}
-	return handle(file), nil
+	return err
 }
 
 // notifies reports whether all changes in a file system are made by this
@@ -123,17 +115,22 @@ func notifies(stat unix.Statfs_t) bool {
 	return false
 }
 
-// add watches a file, and returns the number of the watch. One that is there for
-// another pool is the same one; what that asks for stays.
-func (i *inotify) add(file handle, s *spot) (int, error) {
-	mask := uint32(subjectMask | unix.IN_MASK_ADD)
+// add watches what is at a spot, which has been checked, and returns the number of
+// the watch. One that is there for another pool is the same one; what that asks
+// for stays.
+func (i *inotify) add(s *spot) (int, error) {
+	mask := uint32(subjectMask | unix.IN_MASK_ADD | unix.IN_DONT_FOLLOW)
 	if s.folder {
 		mask |= folderMask
 	}
 	if s.file {
 		mask |= fileMask
 	}
-	return i.asks.watch(i.queue, "/proc/self/fd/"+strconv.Itoa(int(file)), mask)
+	watch, err := i.asks.watch(i.queue, s.path, mask)
+	if errors.Is(err, unix.ENOTDIR) {
+		err = fs.ErrNotExist
+	}
+	return watch, err
 }
 
 // remove ends a watch. The kernel does so by itself when the file is gone, and

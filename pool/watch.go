@@ -115,17 +115,16 @@ func (w *watcher) watchAll(events *inotify, t *trail, spots []*spot) (failed err
 	return failed
 }
 
-// watch adds one spot to a trail. Only what cannot block is done with the mutex
-// held: other pools' requests wait for it.
+// watch adds one spot to a trail. That it is on a file system which
+// answers at once is known before the mutex is taken: other pools' requests wait
+// for it.
 func (w *watcher) watch(events *inotify, t *trail, s *spot) error {
-	file, err := events.open(s.path)
-	if err != nil {
+	if err := events.check(s.path); err != nil {
 		return err
 	}
-	defer file.close()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	watch, err := events.add(file, s)
+	watch, err := events.add(s)
 	if err == nil {
 		w.enter(t, watch, s)
 	}
