@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An inotify is the kernel's queue of file system events, see inotify(7), and with it
-// the table of mounts, which tells whether it has changed. All but wait and
-// close is called by the watcher with its mutex held, and not after close.
+// An inotify is the kernel's queue of file system events, see inotify(7), and with
+// it the table of mounts, which tells whether it has changed. The watcher calls
+// add, remove and read with its mutex held, and none of them after close.
 type inotify struct {
 	file   *os.File // the queue, for Go's poller
 	queue  int      // the same
@@ -154,7 +154,7 @@ func (i *inotify) read(note func(event)) {
 		return
 	}
 	if polled[1].Revents != 0 {
-		note(event{mounted: true})
+		note(event{mount: true})
 	}
 	if polled[0].Revents == 0 {
 		return

@@ -237,8 +237,21 @@ func TestSourcesThatNobodyFollowsAreNotTrusted(t *testing.T) {
 	s := newSources(d)
 	w, p := undisturbed(), ended()
 	defer w.leave(p)
+	during := func() {}
+	with(func(asks *system) {
+		asks.watch = func(queue int, path string, mask uint32) (int, error) {
+			during()
+			return unix.InotifyAddWatch(queue, path, mask)
+		}
+	})(w)
 	d.must(w.follow(p, s))
 	settle(t, s)
+	during = func() { // and holds the mutex
+		w.noteAll(event{mount: true})
+		if !s.trail.Load().torn {
+			t.Error("a mount while others are about to be followed is not noted")
+		}
+	}
 	d.must(w.follow(p, takeSources([]string{d.path("v2/lib")})))
 	d.write("app", "two")
 	if s.fresh() {

@@ -41,8 +41,7 @@ type event struct {
 	name  []byte // in the folder; empty if it is about the subject
 	moved bool   // a path may lead to something else now
 	lost  bool   // anything may have happened
-
-	mounted bool // something has been mounted, or is no longer
+	mount bool   // something has been mounted, or is no longer
 }
 
 func newWatcher() *watcher {
@@ -96,6 +95,7 @@ func (w *watcher) begin(t *trail, spots []*spot) (events *inotify, old *trail, e
 				w.enter(t, was.watch, s)
 			}
 		}
+		old.torn = true // a request may still ask it, and not all is noted of it any more
 	}
 	return w.events, old, nil
 }
@@ -115,9 +115,8 @@ func (w *watcher) watchAll(events *inotify, t *trail, spots []*spot) (failed err
 	return failed
 }
 
-// watch adds one spot to a trail. That it is on a file system which
-// answers at once is known before the mutex is taken: other pools' requests wait
-// for it.
+// watch adds one spot to a trail. That it is on a file system which answers at
+// once is known before the mutex is taken: other pools' requests wait for it.
 func (w *watcher) watch(events *inotify, t *trail, s *spot) error {
 	if err := events.check(s.path); err != nil {
 		return err
@@ -160,7 +159,7 @@ func (w *watcher) leave(p *Pool) {
 	}
 }
 
-// drop takes a trail's watches away. A request may still hold it.
+// drop takes a trail's watches away. A request may still ask it.
 func (w *watcher) drop(t *trail) {
 	t.torn = true
 	for _, s := range t.steps {
@@ -196,7 +195,7 @@ func (w *watcher) read() {
 // note passes one event on to those whom it concerns. It is called with the mutex
 // held, for every name that comes and goes in a folder such as /tmp.
 func (w *watcher) note(e event) {
-	if e.lost || e.mounted {
+	if e.lost || e.mount {
 		w.noteAll(e)
 		return
 	}
