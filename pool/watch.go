@@ -95,7 +95,7 @@ func (w *watcher) begin(t *trail, spots []*spot) (events *inotify, old *trail, e
 				w.enter(t, was.watch, s)
 			}
 		}
-		old.torn = true // a request may still ask it, and not all is noted of it any more
+		old.torn = true // a request may still ask it, and from now on not all is noted
 	}
 	return w.events, old, nil
 }
@@ -159,9 +159,8 @@ func (w *watcher) leave(p *Pool) {
 	}
 }
 
-// drop takes a trail's watches away. A request may still ask it.
+// drop takes a trail's watches away.
 func (w *watcher) drop(t *trail) {
-	t.torn = true
 	for _, s := range t.steps {
 		here := w.watches[s.watch]
 		for _, name := range s.spot.names {
