@@ -111,13 +111,14 @@ sub open_inbox {
     return $inbox;
 }
 
-# forward($inbox, $ctl) passes on the files that executors have written; what is no path is for Ending.
+# forward($inbox, $ctl) passes on the files that executors have written; what is no path is for Ending or Pages.
 sub forward {
     my ($inbox, $ctl) = @_;
     my $text = '';
     1 while sysread $inbox, $text, 65536, length $text;
     my @strings = split /\0/, $text;
-    Proc::Prefork::Interp::Ending::remember(grep { !m{^/} } @strings);
+    Proc::Prefork::Interp::Pages::hear(grep { /^pages / } @strings);
+    Proc::Prefork::Interp::Ending::remember(grep { /^\w+::/ } @strings);
     my @new = fresh(grep { m{^/} } @strings) or return;
     Proc::Prefork::Interp::Wire::send_message($ctl, 'file',
         Proc::Prefork::Interp::Wire::strings(@new));
@@ -171,6 +172,7 @@ sub report {
 END {
     if ($report && $report->[0] == $$) {
         report();
+        Proc::Prefork::Interp::Pages::answer() if defined &Proc::Prefork::Interp::Pages::answer;
         Proc::Prefork::Interp::Ending::quick() if defined &Proc::Prefork::Interp::Ending::quick;
     }
 }

@@ -19,6 +19,7 @@ use Proc::Prefork::Interp::Descriptors;
 use Proc::Prefork::Interp::Signals;
 use Proc::Prefork::Interp::Executor;
 use Proc::Prefork::Interp::Ending;
+use Proc::Prefork::Interp::Pages;
 
 sub GRACE () { 5 }    # seconds between SIGTERM and SIGKILL
 
@@ -37,6 +38,7 @@ sub serve {
         if ($type eq 'fork' && length($payload // '') =~ /^[48]$/) {
             return if _fork($server, unpack 'a4 N', $payload) eq 'executor';
             Proc::Prefork::Interp::Ending::learn();
+            Proc::Prefork::Interp::Pages::asked();
         }
         elsif ($type eq 'reap' && length($payload // '') == 4) {
             _reap($server, $payload);
@@ -141,6 +143,8 @@ sub _become_executor {
     my $call = $requests == 1 ? _open($number) : _open_high($number);
     Proc::Prefork::Interp::Wire::write_all($call, Proc::Prefork::Interp::Wire::GREETING())
         or Proc::Prefork::Interp::Syscall::leave(0);
+    Proc::Prefork::Interp::Pages::populate();
+    Proc::Prefork::Interp::Pages::watch();
     my ($environment, $arguments) =
         Proc::Prefork::Interp::Executor::receive($call, $server->{prepared}, 1)
         or Proc::Prefork::Interp::Syscall::leave(0);

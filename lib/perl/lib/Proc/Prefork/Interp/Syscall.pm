@@ -10,6 +10,7 @@ package Proc::Prefork::Interp::Syscall;
 #   collect   a process that ends, with what it has used  wait4       | waitpid
 #   session   become the leader of one                    setsid      | POSIX
 #   release   a descriptor that is in no handle           close       | close
+#   advise    the kernel about memory                   madvise     | -
 #   leave     the process, with no END block run          exit_group  | POSIX
 #   watch     a process by a descriptor                   pidfd_open  | -
 #
@@ -27,14 +28,14 @@ sub O_CLOEXEC ()  { 02000000 }
 sub LARGE ()      { 65536 }      # a message that is larger comes in pieces
 
 # ELF machine and class (2: 64 bits) => numbers. The class keeps x32 out.
-my @CALLS   = qw(recvmsg dup3 wait4 setsid exit_group pidfd_open close);
-my @GENERIC = (212, 24, 260, 157, 94, 434, 57);
+my @CALLS   = qw(recvmsg dup3 wait4 setsid exit_group pidfd_open close madvise);
+my @GENERIC = (212, 24, 260, 157, 94, 434, 57, 233);
 my %NUMBERS = (
-    '62,2'  => [47,  292, 61,  112, 231, 434, 3],    # x86_64
-    '3,1'   => [372, 330, 114, 66,  252, 434, 6],    # i386
-    '40,1'  => [297, 358, 114, 66,  248, 434, 6],    # arm, EABI
-    '21,2'  => [342, 316, 114, 66,  234, 434, 6],    # ppc64, either byte order
-    '22,2'  => [372, 326, 114, 66,  248, 434, 6],    # s390x
+    '62,2'  => [47,  292, 61,  112, 231, 434, 3, 28],    # x86_64
+    '3,1'   => [372, 330, 114, 66,  252, 434, 6, 219],    # i386
+    '40,1'  => [297, 358, 114, 66,  248, 434, 6, 220],    # arm, EABI
+    '21,2'  => [342, 316, 114, 66,  234, 434, 6, 205],    # ppc64, either byte order
+    '22,2'  => [372, 326, 114, 66,  248, 434, 6, 150],    # s390x
     '183,2' => \@GENERIC,                            # aarch64
     '243,2' => \@GENERIC,                            # riscv64
 );
@@ -185,6 +186,16 @@ sub release {
     my $handle;
     open $handle, '<&=', $number or open $handle, '>&=', $number or return;
     return close $handle;
+}
+
+# advise($advice, $address, $length, ...) says the same of several ranges. Stops at the first error.
+sub advise {
+    my $advice = shift;
+    my $call = $number{madvise} or return;
+    for (my $i = 0; $i < @_; $i += 2) {
+        syscall($call, $_[$i], $_[$i + 1], $advice) == 0 or return;
+    }
+    return;
 }
 
 # session() makes this process the leader of a session and a process group.
