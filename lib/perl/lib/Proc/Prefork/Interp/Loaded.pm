@@ -128,7 +128,6 @@ sub forward {
 # tell() writes the files that are new to the inbox of the server. Called at the end of an
 # executor; whatever fails is ignored.
 sub tell {
-    return if keys(%INC) + @extra == $size;    # the usual case costs nothing
     post(fresh(files()));
     return;
 }
@@ -160,8 +159,10 @@ sub at_end {
     return;
 }
 
-# report() does now what is to be done at the end, and notes what has been reported.
+# report() does now what is to be done at the end, and notes what has been reported. In an executor that has
+# loaded nothing it costs nothing.
 sub report {
+    return if $mailbox && keys(%INC) + @extra == $size;
     local ($?, $!, $@, $SIG{__DIE__}, $SIG{PIPE});
     $SIG{PIPE} = 'IGNORE';
     eval { $report->[1]->() };

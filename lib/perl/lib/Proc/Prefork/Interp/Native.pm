@@ -80,6 +80,7 @@ sub _begin {
     push @facts, "max_servers=$options{max_servers}" if defined $options{max_servers};
     push @facts, 'reuse=1' if $server->{reuse};
     Proc::Prefork::Interp::Syscall::make_room();
+    %ENV = ();    # so no executor has to do it
     _send($server, "PFN\n", Proc::Prefork::Interp::Wire::strings(@facts));
     return $server;
 }
@@ -143,6 +144,7 @@ sub _become_executor {
     my $call = $requests == 1 ? _open($number) : _open_high($number);
     Proc::Prefork::Interp::Wire::write_all($call, Proc::Prefork::Interp::Wire::GREETING())
         or Proc::Prefork::Interp::Syscall::leave(0);
+    Proc::Prefork::Interp::Signals::heed_pipe();
     Proc::Prefork::Interp::Pages::populate();
     Proc::Prefork::Interp::Pages::watch();
     my ($environment, $arguments) =

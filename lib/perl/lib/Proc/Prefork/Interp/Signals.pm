@@ -14,6 +14,7 @@ sub set_aside {
     for my $name (keys %SIG) {
         my $handler = $SIG{$name};
         next if !defined $handler || (!ref $handler && $handler =~ /^(?:DEFAULT)?$/);
+        next if $name eq 'FPE' && $handler eq 'IGNORE';    # perl's own doing
         $had{$name} = $handler;
         delete $SIG{$name};
     }
@@ -22,12 +23,17 @@ sub set_aside {
     return { handlers => \%had, alarm => $left };
 }
 
+# heed_pipe() ends that, when nothing more is sent.
+sub heed_pipe {
+    delete $SIG{PIPE};
+    return;
+}
+
 # restore($aside) puts all back. A signal that had no handler has none then: reading
 # %SIG gives undef as in a process where nobody has touched it.
 sub restore {
     my ($aside) = @_;
     my $handlers = $aside->{handlers};
-    delete $SIG{PIPE};
     $SIG{$_} = $handlers->{$_} for keys %$handlers;
     alarm $aside->{alarm} if $aside->{alarm};
     return;
