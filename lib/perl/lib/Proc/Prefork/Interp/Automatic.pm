@@ -61,14 +61,16 @@ sub _reach_fork_point {
     return;
 }
 
-# Loads what the script itself would load first thing, if it names a file to be loaded at all. Returns why
-# the script must be cold, if that is so.
+# Loads what the script itself would load first thing. To understand that takes as long as all the rest of
+# the library, so it is begun only if a line without indent says `require`, and none before it does what
+# ends the search at once. Returns why the script must be cold, if that is so.
 sub _load_early {
     return if defined Proc::Prefork::Interp::Watch::reason($watch);
     my $script = $handover->{program} =~ m{^/} ? $handover->{program} : "$handover->{directory}/$handover->{program}";
     open my $file, '<:raw', $script or return;
     my $text = do { local $/; readline $file };
-    return unless $text =~ /^[^#\n]*\brequire\b/m;
+    my ($before) = $text =~ /\A(.*?)^(?:[^\s#=][^\n]*[;}]\s*)?require\b(?!\s*v?\d)/ms or return;
+    return if $before =~ /^(?:&|(?:print|if|unless|while|until|for|foreach|eval|die|exit|open|chdir|select|local)\b|[\w\$].*->[a-z]|.*\bnew\s)/m;
     {
         local @INC = ($lib);
         require Proc::Prefork::Interp::Early;
