@@ -76,7 +76,7 @@ class Leftovers:
 
         Garbage collections of executors then leave it alone; else each would copy the pages of it.
         """
-        self._verdicts: "dict[type, int]" = {}
+        self._verdicts: "dict[type, int]" = {_Young: _NOTHING}
         gc.collect()
         self._last = _files.last_module()
         self._threads = _thread._count()

@@ -35,8 +35,8 @@ class Requests:
         """
         if count > 1:
             call = _move_up(call)
+            self._identity = _identity(call)
         self._call = _wire.adopt(call)
-        self._identity = _identity(call)
         self._left = count
         self._point = point
         self._changes = changes
