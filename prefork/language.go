@@ -40,9 +40,10 @@ var languages = []language{
 		arguments: func(folder string, mode Mode) []string {
 			args := []string{"-I" + filepath.Join(folder, "perl")}
 			if mode == Automatic {
-				args = append(args, "-MProc::Prefork::Interp::Automatic")
+				return append(args, "-MProc::Prefork::Interp::Automatic")
 			}
-			return args
+			// Loaded first, so that its END block runs last.
+			return append(args, "-mProc::Prefork::Interp")
 		},
 	},
 	{

@@ -7,8 +7,8 @@ package Proc::Prefork::Interp;
 #                                                           └─▶ Version1  Monitor
 #   Automatic.pm  automatic fork point    Handover  Loaded  Watch  Early ─▶ Native
 #
-#   Native and Version1 share Executor, Descriptors, Signals, Wire, Syscall. An executor
-#   that serves more than one request has Persistent, too.
+#   Native and Version1 share Executor, Descriptors, Signals, Wire, Syscall. Native
+#   alone: Ending, which sends Scout; Pages; Persistent, where the script has prefork_accept.
 
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
@@ -229,6 +229,15 @@ the server. Duplicates of the standard handles that setup has made are duplicate
 request's. Files that setup has open for reading, such as C<DATA>, are read from the same place by each. DBI
 handles of setup get C<AutoInactiveDestroy>. All else is inherited: open one connection for each executor, and
 not one in setup for all. (F<docs/protocol.md>, "What an executor does, in this order".)
+
+=head1 HOW AN EXECUTOR ENDS
+
+As a Perl program does: END blocks run, destructors are called, buffers are written, children behind pipes are waited for. With
+the native dialect and Perl 5.26 or later perl's own end is left out where nobody can tell: when no object with a destructor
+that does something is left, and no child. That saves as much as a small page costs. C code of modules that are not
+perl's own is looked at by the names that it uses, and decides against in doubt.
+
+An END block that was compiled before this module keeps perl's own end. So name this module first.
 
 =head1 AUTOMATIC FORK POINT
 

@@ -47,6 +47,7 @@ sub _reach_fork_point {
     my $child = $?;
     local ($@, $!, $_);    # not $?: it would hide the status of a hook that dies or exits
     my @notes  = Proc::Prefork::Interp::Executor::finish_setup($handover);
+    push @notes, 'each process serves one request: for more the script must call prefork_accept' if $handover->{reuse};
     my $reason = $watch && (_load_early() // Proc::Prefork::Interp::Watch::end($watch));
     my $way    = Proc::Prefork::Interp::Syscall::prepare($handover->{transport});
     $reason //= 'there is no way to receive descriptors here: install IO::FDPass'

@@ -18,7 +18,8 @@ package Proc::Prefork::Interp::Ending;
 
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
-sub MANY () { 1000 }                  # classes: more would take longer than perl's own end
+sub PATIENCE () { 20 }                # a class with new names after so many answers gets some in each request
+sub MANY ()     { 1000 }              # classes: more would take longer than perl's own end
 
 # Modules with C code whose own end is memory and no more: perl's, and one that CGI loads when it is asked
 # to escape HTML.
@@ -29,11 +30,13 @@ my %HARMLESS = map { $_ => 1 } qw(
 );
 
 my ($folder) = __FILE__ =~ m{^(.*)/Ending\.pm$}s;
+my $can      = \&UNIVERSAL::can;      # a module may put another in its place
 my $asked;                            # the scout has been sent
 my @tables;                           # of all packages; empty: no quick end
 my (@classes, @names, @references);   # of each: its name, how many names are in it, how many references to it
 my %class;                            # name => 1
 my %destructor;                       # address of each DESTROY and AUTOLOAD => does it do nothing?
+my %told;                             # class => how often the server has heard of it
 my %sought;                           # Class::method => 1: packages have new names because of these
 my $libraries;                        # how many shared objects perl has loaded
 
@@ -169,7 +172,7 @@ sub _is_something_left {
         return 1 if $more && _is_destroyed($classes[$i]);
         next unless $news;
         return 1 if _is_news($classes[$i], $tables[$i]);
-        _seek($classes[$i], $tables[$i]) if $classes[$i] ne 'main';
+        _seek($classes[$i], $tables[$i]) if $classes[$i] ne 'main' && ($told{ $classes[$i] } // 0) < PATIENCE;
     }
     return '';
 }
@@ -177,7 +180,7 @@ sub _is_something_left {
 # Does perl call something for an object of this class?
 sub _is_destroyed {
     my ($class) = @_;
-    my $destructor = UNIVERSAL::can($class, 'DESTROY') // UNIVERSAL::can($class, 'AUTOLOAD');
+    my $destructor = $can->($class, 'DESTROY') // $can->($class, 'AUTOLOAD');
     return $destructor && !$destructor{ $destructor + 0 };
 }
 
@@ -201,7 +204,7 @@ sub _seek {
     my ($class, $table) = @_;
     BEGIN { $^H &= ~0x2 }    # no strict 'refs', without strict.pm
     for my $name (grep { /^[A-Za-z_]\w*\z/ && !defined &{"${class}::$_"} } keys %$table) {
-        $sought{"${class}::$name"} = 1 if $name eq 'AUTOLOAD' || UNIVERSAL::can($class, $name);
+        $sought{"${class}::$name"} = 1 if $name eq 'AUTOLOAD' || $can->($class, $name);
     }
     return;
 }
@@ -211,11 +214,12 @@ sub remember {
     my %changed;
     for my $method (@_) {
         my ($class, $name) = $method =~ /^(.+)::(\w+)$/ or next;
-        UNIVERSAL::can($class, $name) if $class{$class};
+        $can->($class, $name) if $class{$class};
         $changed{$class} = 1;
     }
     for my $i (grep { $changed{ $classes[$_] } } 0 .. $#classes) {
         $names[$i] = %{ $tables[$i] };
+        $told{ $classes[$i] }++;
     }
     return;
 }

@@ -18,8 +18,9 @@ our $VARIABLE = 'PREFORK_INTERP';
 
 # take() removes the variable and returns a reference to a hash: start (the text),
 # handles listen, call, watchi and watche, fork_point ("explicit" or "automatic"
-# if the native dialect is offered), preload (a reference to an array), early (see
-# Early.pm), program and directory (the script, and where it was started), text (the handover). Returns nothing if the script
+# if the native dialect is offered), preload (a reference to an array), reuse (whether the
+# administrator wants executors that serve several requests), early (see Early.pm), program and
+# directory (the script, and where it was started), text (the handover). Returns nothing if the script
 # runs standalone. Dies if the handover is not one.
 sub take {
     my $value = delete $ENV{$VARIABLE};
@@ -65,6 +66,7 @@ sub _read_offer {
     if (defined $value) {
         $handover->{preload} = [ split /,/, $value ] if $name eq 'preload';
         $handover->{early}   = $value                if $name eq 'early';
+        $handover->{reuse}   = $value eq 'on'        if $name eq 'reuse';
         return;
     }
     my ($dialect, $fork_point) = split /,/, $offer;
