@@ -39,6 +39,7 @@ sub ends {
     return;
 }
 
+Launcher::script('package Older; END { print "END" } 1;', 'Older.pm');
 my $write = 'sub { open my $f, ">", "$0.out"; print $f "destroyed" }';
 
 # Nothing is left.
@@ -56,6 +57,10 @@ ends('global objects', 'package A; our $x = bless []; sub DESTROY {} package B; 
 ends('a hundred KB',   'print "x" x 1e5', quick => 1, stdout => 'x' x 1e5);
 ends('explicit',      'use Proc::Prefork::Interp; prefork_initialisation_complete(); print "x"; exit 4', mode => 'explicit',
     quick => 1, stdout => 'x', status => 4 << 8);
+ends('explicit, after a module with an END', "use lib '$Launcher::FOLDER'; use Older; use Proc::Prefork::Interp; prefork_initialisation_complete(); print 1",
+    mode => 'explicit', quick => 0, stdout => '1END');
+ends('explicit, loaded first', "use lib '$Launcher::FOLDER'; use Older; use Proc::Prefork::Interp; prefork_initialisation_complete(); print 1",
+    mode => 'explicit', quick => 1, stdout => '1END', switches => ['-I', $spy, '-mProc::Prefork::Interp']);
 ends('taint',         'print "x"', switches => ['-T'], quick => 1, stdout => 'x');
 ends('warnings',      'print "x"', switches => ['-w'], quick => 1, stdout => 'x');
 ends('a dead child',  'system "true"; my $p = fork // die; exit 5 unless $p; waitpid $p, 0; print $? >> 8', quick => 1, stdout => 5);
@@ -88,8 +93,7 @@ ends('stdout that cannot be written', '$SIG{PIPE} = "IGNORE"; pipe my $r, my $w;
     quick => 1, stderr => "Unable to flush stdout: Broken pipe\n", status => 1 << 8);
 ends('a layer in Perl', 'package L; sub PUSHED { bless [] } sub WRITE { print {$_[2]} uc $_[1]; length $_[1] } sub FLUSH { 0 } package main; use PerlIO::via;'
     . 'open our $f, ">:via(L)", "$0.out" or die $!; print $f "via"', quick => 0, file => 'VIA');
-ends('an END of an older module', 'print 1', quick => 0, stdout => '1END', switches => ['-I', $Launcher::FOLDER, '-MOlder'])
-    if Launcher::script('package Older; END { print "END" } 1;', 'Older.pm');
+ends('an END of an older module', 'print 1', quick => 0, stdout => '1END', switches => ['-I', $Launcher::FOLDER, '-MOlder']);
 
 # Programs as they are.
 if (eval { require CGI }) {
