@@ -17,6 +17,18 @@ open my $out, '>', $path or die $!;
 print $out $text;
 close $out;
 
+# What the server has found out counts for the executors that it forks afterwards.
+sub until_scout_is_back {
+    my ($server) = @_;
+    open my $children, '<', "/proc/$server->{pid}/task/$server->{pid}/children" or die $!;
+    for my $child (split ' ', readline($children) // '') {
+        while (open my $stat, '<', "/proc/$child/stat") {
+            last if readline($stat) =~ /\) Z/;
+            select undef, undef, undef, 0.005;
+        }
+    }
+}
+
 # ends($name, $script, %options) runs a script several times. quick: how all but the first are to end.
 sub ends {
     my ($name, $script, %o) = @_;
@@ -33,6 +45,7 @@ sub ends {
         is $result->{stderr}, $o{stderr} // '', "$name, $round: stderr";
         is $result->{status}, $o{status} // 0, "$name, $round: status";
         is $file, $o{file}, "$name, $round: file";
+        until_scout_is_back($server) if $round == 1;
         is $quick, $o{quick}, "$name, $round: " . ($o{quick} ? 'quick' : 'not quick') if $round > 1;
     }
     is $server->stop, 0, "$name: the server ends";

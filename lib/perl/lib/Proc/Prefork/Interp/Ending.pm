@@ -4,7 +4,7 @@ package Proc::Prefork::Interp::Ending;
 # of the memory that it shares with the server. Where nobody would notice the difference an executor
 # leaves out that work: it flushes, closes what the client reads from, and is gone.
 #
-#   server     first fork ─▶ learn ── fork ──▶ scout: what would perl's own end do?  See Scout.pm
+#   server     fork, then: learn ── fork ──▶ scout: what would perl's own end do?  See Scout.pm
 #   executor   script, END blocks, report ─▶ quick ─┬▶ flush, close 1, 2, 0, leave
 #                                                   └▶ in doubt: returns to perl's own end
 #   server     remember ◀── inbox ── which methods an executor has looked for
@@ -31,7 +31,8 @@ my %HARMLESS = map { $_ => 1 } qw(
 
 my ($folder) = __FILE__ =~ m{^(.*)/Ending\.pm$}s;
 my $can      = \&UNIVERSAL::can;      # a module may put another in its place
-my $asked;                            # the scout has been sent
+my $calls = 0;                        # of learn
+my ($scout, $answers);                # while it is under way: the process, and what it says
 my @tables;                           # of all packages; empty: no quick end
 my (@classes, @names, @references);   # of each: its name, how many names are in it, how many references to it
 my %class;                            # name => 1
@@ -71,25 +72,37 @@ sub is_clean {
     return 1;
 }
 
-# learn() finds out, once in the server, what later executors have to look at. It takes some
-# milliseconds, so it is called after the first fork and not before. Without an answer there is no quick end.
+# learn() finds out, once in the server, what later executors have to look at. It is called before each deed of
+# the server: the second call sends the scout, after the fork for the first request; nobody waits for the
+# milliseconds that it takes, and a later call hears it. Without an answer there is no quick end.
 sub learn {
-    return if $asked++ || $] < 5.026;    # before that a hash does not tell how many names it has
-    pipe my $answers, my $scout or return;
-    my $process = fork // return;
-    if (!$process) {
-        eval { require "$folder/Scout.pm"; Proc::Prefork::Interp::Scout::run($scout) };
-        Proc::Prefork::Interp::Syscall::leave(1);
-    }
-    close $scout;
+    return if $] < 5.026;    # before that a hash does not tell how many names it has
+    return _send_scout() if ++$calls == 2;
+    return unless $scout && waitpid $scout, 1;    # WNOHANG
+    my ($answers, $status) = ($answers, $?);
+    forget();
+    return if $status;
     local ($/, $_) = ("\n");
     my (@harmless, %living);
     while (readline $answers) {
         my ($what, $name) = /^(harmless|living) (.+)$/ or next;
         $what eq 'living' ? $living{$name}++ : push @harmless, $name;
     }
-    return if waitpid($process, 0) != $process || $?;
     _note(\%living, @harmless);
+    return;
+}
+
+sub _send_scout {
+    pipe $answers, my $scouts_end or return;
+    $scout = fork // return;
+    return if $scout;
+    eval { require "$folder/Scout.pm"; Proc::Prefork::Interp::Scout::run($scouts_end) };
+    Proc::Prefork::Interp::Syscall::leave(1);
+}
+
+# forget() is for an executor, which has nothing to do with a scout that is under way.
+sub forget {
+    undef $_ for $answers, $scout;
     return;
 }
 

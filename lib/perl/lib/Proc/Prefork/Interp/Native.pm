@@ -35,9 +35,9 @@ sub serve {
     while (1) {
         my ($type, $payload) = Proc::Prefork::Interp::Wire::receive_message($server->{ctl});
         last unless defined $type;
+        Proc::Prefork::Interp::Ending::learn();
         if ($type eq 'fork' && length($payload // '') =~ /^[48]$/) {
             return if _fork($server, unpack 'a4 N', $payload) eq 'executor';
-            Proc::Prefork::Interp::Ending::learn();
             Proc::Prefork::Interp::Pages::asked();
         }
         elsif ($type eq 'reap' && length($payload // '') == 4) {
@@ -140,6 +140,7 @@ sub _become_executor {
     my ($server, $requests, $number, @standard) = @_;
     close $server->{ctl};
     close $server->{inbox};
+    Proc::Prefork::Interp::Ending::forget();
     Proc::Prefork::Interp::Executor::detach($server->{prepared}, @standard);
     my $call = $requests == 1 ? _open($number) : _open_high($number);
     Proc::Prefork::Interp::Wire::write_all($call, Proc::Prefork::Interp::Wire::GREETING())

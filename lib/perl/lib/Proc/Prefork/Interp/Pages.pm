@@ -12,12 +12,13 @@ package Proc::Prefork::Interp::Pages;
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
 sub ANSWERS ()        { 2 }           # how many the server wants
+sub SPARED ()         { 2 }           # executors that are not asked: somebody waits for these
 sub ASKED ()          { 20 }          # executors, until it gives up
 sub MOST ()           { 4096 }        # pages of one answer
 sub POPULATE_WRITE () { 23 }
 sub AT_PAGESZ ()      { 6 }
 
-my $asked = 0;                        # executors that have been asked
+my $asked = 0;                        # executors that could have been asked
 my $heard = 0;                        # answers
 my %pages;                            # page => how many answers have it
 my @ranges;                           # address, length: what is populated
@@ -27,7 +28,7 @@ my @watched;                          # first page, pages, which of them are thi
 # watch() notes in an executor that has not begun which pages are its own, if the server has not yet heard
 # enough; after that it does nothing.
 sub watch {
-    return if $heard >= ANSWERS || $asked >= ASKED || length pack('L!', 0) != 8;
+    return if $asked < SPARED || $asked >= ASKED || $heard >= ANSWERS || length pack('L!', 0) != 8;
     $size = _page_size() // return;
     local $^W = 0;    # under -w perl finds addresses of 64 bits not portable
     for my $line (split /\n/, _read('/proc/self/maps', 1 << 20)) {
