@@ -82,6 +82,7 @@ var perlRows = []row{
 	{path: "/forkwait.pl"},
 	{path: "/perl4.pl?name=A+B%21&z=1"},
 	{path: "/perl4.pl", body: form, header: formHeader},
+	{path: "/require-late.pl?ann"},
 	{path: "/polyglot.pl?q"},
 	{path: "/envperl.pl"},
 	{path: "/envsplit.pl"},
