@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -101,16 +102,51 @@ func levelOfEnd(e pool.Event) zapcore.Level {
 }
 
 // observeCall makes the running call visible: placeholders, stderr lines, and
-// its end. stderr is taken over.
-func (x *exchange) observeCall(stderr *os.File) {
+// its end.
+func (x *exchange) observeCall() {
 	x.repl.Map(x.placeholder)
-	go x.logStderr(stderr) // until nobody holds the other end
+	// Most scripts end before that, and say nothing.
+	stderr := x.lease.Stderr()
+	reading := time.AfterFunc(stderrDelay, func() { x.logStderr(stderr, nil) })
 	x.lease.AfterEnd(func() {
 		took := x.took()
 		x.output.wake()
-		<-x.over
-		x.logEnd(took)
+		if reading.Stop() {
+			x.endStderr(stderr)
+		}
+		if !x.isQuiet() {
+			go func() { // until the request is over
+				<-x.over
+				x.logEnd(took)
+			}()
+		}
 	})
+}
+
+// stderrDelay is how long a script's stderr is left alone; the pipe holds it meanwhile.
+const stderrDelay = 20 * time.Millisecond
+
+// endStderr reads what an executor that has ended has left in its stderr.
+func (x *exchange) endStderr(pipe *os.File) {
+	buffer := lineBuffers.Get().(*[4096]byte)
+	n, err := prefork.ReadReady(pipe, buffer[:])
+	if n > 0 || err == nil {
+		// There is more to come, now or from a process that it has left behind.
+		go x.logStderr(pipe, slices.Clone(buffer[:n])) // until nobody holds the other end
+	} else {
+		_ = pipe.Close()
+	}
+	lineBuffers.Put(buffer)
+}
+
+// isQuiet reports whether the request is over, and nothing is to be said of its end.
+func (x *exchange) isQuiet() bool {
+	select {
+	case <-x.over:
+		return x.levelOfEnd() == zapcore.DebugLevel && !x.logger.Core().Enabled(zapcore.DebugLevel)
+	default:
+		return false
+	}
 }
 
 // identify learns the request's id, for log lines; the access log has it too then.
@@ -190,31 +226,37 @@ var lineBuffers = sync.Pool{New: func() any { return new([4096]byte) }}
 
 // logStderr logs what a script writes to its standard error, line by line. A
 // script that writes faster than lines can be logged waits; nothing is dropped
-// and nothing piles up.
-func (x *exchange) logStderr(pipe *os.File) {
+// and nothing piles up. first is what has been read already; pipe is taken over.
+func (x *exchange) logStderr(pipe *os.File, first []byte) {
 	defer pipe.Close()
 	lines := prefork.LineWriter{Emit: func(line string) {
 		x.stderr.Warn("script stderr", append(x.logFields(), zap.String("line", line))...)
 	}}
+	_, _ = lines.Write(first)
 	buffer := lineBuffers.Get().(*[4096]byte)
 	defer lineBuffers.Put(buffer)
 	_, _ = io.CopyBuffer(&lines, struct{ io.Reader }{pipe}, buffer[:])
 	lines.Flush()
 }
 
-// logEnd logs how the executor has ended, and how the request: loudly, unless
-// all is well or it was the client.
-func (x *exchange) logEnd(took time.Duration) {
+// levelOfEnd is loud, unless all is well or it was the client. The request must be
+// over, and the executor reaped.
+func (x *exchange) levelOfEnd() zapcore.Level {
 	status := x.lease.Status()
-	level := zapcore.DebugLevel
 	switch failed, _ := statusOf(x.failure); {
 	case x.failure != nil && failed < http.StatusInternalServerError: // the client's fault, as Caddy has it
 	case x.failure != nil:
-		level = zapcore.ErrorLevel
+		return zapcore.ErrorLevel
 	case status.Crashed() || status.Code != 0:
-		level = zapcore.WarnLevel
+		return zapcore.WarnLevel
 	}
-	entry := x.logger.Check(level, "script has ended")
+	return zapcore.DebugLevel
+}
+
+// logEnd logs how the executor has ended, and how the request.
+func (x *exchange) logEnd(took time.Duration) {
+	status := x.lease.Status()
+	entry := x.logger.Check(x.levelOfEnd(), "script has ended")
 	if entry == nil {
 		return
 	}

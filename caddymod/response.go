@@ -19,7 +19,7 @@ import (
 
 // flushDelay is how long output may pause before what has come is sent on: long
 // enough for a script that is just ending, too short for anybody to notice.
-const flushDelay = 2 * time.Millisecond
+const flushDelay = 10 * time.Millisecond
 
 // endWait is how long after the end of the output the end of the executor is
 // waited for, to tell how it was. A script that goes on after it has closed its output
@@ -149,6 +149,9 @@ func (x *exchange) write(p []byte) error {
 // output by itself has nothing more to say, and may go on; only the access log waits
 // for its end.
 func (x *exchange) complete() error {
+	if x.left == 0 && !x.reports() { // all that was announced has come
+		return nil
+	}
 	var wait <-chan time.Time
 	switch answered := x.lease.Answered(); {
 	case answered && !x.reports():

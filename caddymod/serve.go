@@ -160,7 +160,7 @@ func (x *exchange) call(body *cgi.Body, req prefork.Request) (*input, error) {
 	}
 	req.Stdin = theirs
 	x.began = time.Now()
-	err = x.hand(req)
+	err = x.lease.Call(x.r.Context(), req)
 	if theirs != nil && theirs != body.File {
 		_ = theirs.Close()
 	}
@@ -169,25 +169,9 @@ func (x *exchange) call(body *cgi.Body, req prefork.Request) (*input, error) {
 		return nil, err
 	}
 	x.output = newOutput(x.lease.Stdout(), x.lease, x.began, time.Duration(x.Timeout))
-	x.observeCall(x.lease.Stderr())
+	x.observeCall()
 	in.feed()
 	return in, nil
-}
-
-// hand hands the request to the process. That may take long: a library has a
-// limit of its own on calls at once, and then accepts no more.
-func (x *exchange) hand(req prefork.Request) error {
-	ctx := x.r.Context()
-	if x.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(x.Timeout), errSilent)
-		defer cancel()
-	}
-	err := x.lease.Call(ctx, req)
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
 }
 
 // software is SERVER_SOFTWARE.

@@ -8,8 +8,7 @@
 // A [Registry] holds all pools of the program. Each loaded configuration is a
 // [Generation]: it enters when it starts and leaves when it is cleaned up, and
 // what two generations both want stays as it is. A [Pool] belongs to one
-// [Ident] and is owned by one goroutine, its run loop; everybody else sends it
-// messages. A [Lease] is one request's right to make one call.
+// [Ident]; one message at a time has its state, and everybody sends it messages. A [Lease] is one request's right to make one call.
 //
 // # States of a server
 //

@@ -129,7 +129,7 @@ func (e *fakeExecutor) Memory() int64 {
 }
 func (e *fakeExecutor) Dismiss() { e.process.fake.set(func() { e.process.fake.parked-- }) }
 
-func (e *fakeExecutor) Start(context.Context, prefork.Request) (prefork.Call, error) {
+func (e *fakeExecutor) Start(_ context.Context, _ prefork.Request, ended prefork.Ended) (prefork.Call, error) {
 	p := e.process
 	dead := false
 	p.fake.set(func() { p.fake.parked--; dead = e.batch < p.slain })
@@ -150,7 +150,9 @@ func (e *fakeExecutor) Start(context.Context, prefork.Request) (prefork.Call, er
 		p.fake.most = max(p.fake.most, p.fake.running)
 	})
 	e.left--
-	return &fakeCall{process: p, executor: e, end: make(chan prefork.Status, 1)}, nil
+	c := &fakeCall{process: p, executor: e, end: make(chan prefork.Status, 1)}
+	go func() { ended(c.wait()) }() // until it has been told to end
+	return c, nil
 }
 
 type fakeCall struct {
@@ -175,7 +177,7 @@ func (c *fakeCall) finish(s prefork.Status) {
 	}
 }
 
-func (c *fakeCall) Wait() (prefork.Status, prefork.Executor) {
+func (c *fakeCall) wait() (prefork.Status, prefork.Executor) {
 	s := <-c.end
 	c.process.fake.set(func() { c.process.fake.running-- })
 	if c.executor.left == 0 || s.Signal != 0 {

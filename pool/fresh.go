@@ -7,7 +7,7 @@ import (
 )
 
 // What a pool knows of its sources, and what follows for its servers. All of it
-// runs in run.
+// is executed by send.
 
 // quietTime is how long sources must be unchanged before a server that still
 // serves is replaced: an editor may not have written all of them. Where the old

@@ -24,8 +24,8 @@ type Lease struct {
 	finished chan struct{} // closed when status is set
 	status   prefork.Status
 
-	// ---- owned by the pool's run, and by the request between a grant and what it
-	// does next ----
+	// ---- owned by the pool's messages, and by the request between a grant and what
+	// it does next ----
 	place   place
 	version int // of the sources; a strict pool lets no older server have it
 	server  *server
@@ -77,10 +77,13 @@ func (l *Lease) Call(ctx context.Context, req prefork.Request) error {
 	for {
 		executor := l.unused
 		l.unused = nil
-		call, err := executor.Start(ctx, req)
+		call, err := executor.Start(ctx, req, func(status prefork.Status, next prefork.Executor) {
+			executor.Executor = next
+			l.finish(status, executor)
+		})
 		if err == nil {
 			l.server.served.Store(true)
-			l.begin(call, executor)
+			l.begin(call)
 			return nil
 		}
 		if !errors.Is(err, prefork.ErrGone) {
@@ -96,7 +99,7 @@ func (l *Lease) Call(ctx context.Context, req prefork.Request) error {
 }
 
 // begin notes that the executor runs.
-func (l *Lease) begin(call prefork.Call, executor *executor) {
+func (l *Lease) begin(call prefork.Call) {
 	l.mu.Lock()
 	l.call = call
 	interrupted := l.interrupted
@@ -105,14 +108,10 @@ func (l *Lease) begin(call prefork.Call, executor *executor) {
 	if interrupted { // before there was anything to interrupt
 		l.Interrupt()
 	}
-	go l.finish(executor) // until the execution is over
 }
 
-// finish waits for the end and returns the lease, and the executor if it can be used
-// again.
-func (l *Lease) finish(executor *executor) {
-	var status prefork.Status
-	status, executor.Executor = l.call.Wait()
+// finish returns the lease, and the executor if it can be used again.
+func (l *Lease) finish(status prefork.Status, executor *executor) {
 	l.mu.Lock()
 	l.ended, l.status = true, status
 	if l.kill != nil {
@@ -130,19 +129,19 @@ func (l *Lease) finish(executor *executor) {
 	}
 }
 
-// AfterEnd has f called when the execution is over, by a goroutine of its own, or of
-// the lease's, which is not used any more. It is called once, after Call.
+// AfterEnd has f called when the execution is over; f must not block. It is called
+// once, after Call.
 func (l *Lease) AfterEnd(f func()) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.ended {
+	ended := l.ended
+	if !ended {
 		l.afterEnd = f
-		return
 	}
-	go func() { // until f has returned
-		<-l.finished
+	l.mu.Unlock()
+	if ended {
+		<-l.finished // which is about to be closed
 		f()
-	}()
+	}
 }
 
 // Stdout and Stderr are our ends of the executor's streams. Who has made the call

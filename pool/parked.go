@@ -16,7 +16,7 @@ import (
 //	half the idle timeout     none is kept: they go before the server does
 //
 // The last that was parked is used first, so those that nobody needs are the first
-// of the list, and have waited longest. All of it runs in run.
+// of the list, and have waited longest. All of it is executed by send.
 
 // surplusAge is how long an executor waits that others have made superfluous.
 const surplusAge = 15 * time.Second

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,14 +15,16 @@ type Pool struct {
 	ident    Ident
 	script   string
 	registry *Registry
-	messages chan func()   // executed by run
-	done     chan struct{} // closed when run has returned
+	done     chan struct{} // closed when the pool has ended
 
 	// sources is what the files were when the newest version began; requests
 	// compare it with what they are. Nil before the first version.
 	sources atomic.Pointer[sources]
 
-	// ---- owned by run ----
+	mu sync.Mutex // held while a message is executed
+
+	// ---- guarded by mu: what follows belongs to messages ----
+	timer         *time.Timer // fires at the next deadline
 	spec          Spec
 	watched       []string // sources beside the script that any request has named
 	loaded        []string // files that the newest server, or an executor of it, has loaded
@@ -44,6 +47,7 @@ type Pool struct {
 	idleAt        time.Time            // when to end; zero while something is to be done
 	resting       bool                 // that time has come
 	closing       bool                 // the program is ending: nothing new
+	ended         bool
 }
 
 func newPool(r *Registry, spec Spec, wanted bool) *Pool {
@@ -51,7 +55,6 @@ func newPool(r *Registry, spec Spec, wanted bool) *Pool {
 		ident:    spec.Ident(),
 		script:   spec.Command.Script,
 		registry: r,
-		messages: make(chan func()),
 		done:     make(chan struct{}),
 		spec:     spec,
 		watched:  spec.Sources,
@@ -60,40 +63,32 @@ func newPool(r *Registry, spec Spec, wanted bool) *Pool {
 		servers:  map[*server]struct{}{},
 		leases:   map[*Lease]struct{}{},
 	}
-	go p.run() // until the pool has been idle
+	p.timer = time.AfterFunc(forever, func() { p.send(p.deadlineReached) })
 	return p
 }
 
-// run owns the pool: it does what messages say, keeps the one deadline, and ends
-// when nothing is left and the registry has forgotten the pool.
-func (p *Pool) run() {
-	defer close(p.done)
-	timer := time.NewTimer(forever)
-	defer timer.Stop()
-	for {
-		p.settle()
-		if p.over() {
-			p.registry.forget(p)
-			return
-		}
-		timer.Reset(p.untilDeadline())
-		select {
-		case message := <-p.messages:
-			message()
-		case <-timer.C:
-			p.deadlineReached()
-		}
-	}
-}
-
-// send has run execute message. It reports false when the pool has ended.
+// send executes a message, which alone may touch the pool then, and brings the pool
+// to where it has to wait for the next. It reports false when the pool has ended.
+//
+// Whoever sends a message executes it. A goroutine of the pool's own would do the same
+// at the price of being woken, several times for each request.
 func (p *Pool) send(message func()) bool {
-	select {
-	case p.messages <- message:
-		return true
-	case <-p.done:
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
 		return false
 	}
+	message()
+	p.settle()
+	if p.over() {
+		p.ended = true
+		p.timer.Stop()
+		p.registry.forget(p)
+		close(p.done)
+	} else {
+		p.timer.Reset(p.untilDeadline())
+	}
+	return true
 }
 
 // acquire asks for a lease. ok is false when the pool has ended before it heard
@@ -120,7 +115,7 @@ func (p *Pool) acquire(ctx context.Context, spec Spec, newest bool) (l *Lease, o
 	return l, true, nil
 }
 
-// ---- what follows runs in run ----
+// ---- what follows is executed by send ----
 
 // configure takes over what a newer configuration says.
 func (p *Pool) configure(spec Spec) {

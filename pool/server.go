@@ -9,7 +9,7 @@ import (
 )
 
 // A server is a launched process, or the launch of one, as its pool sees it.
-// All of it belongs to the pool's run, but for served, and for info and proc,
+// All of it belongs to the pool's messages, but for served, and for info and proc,
 // which do not change once the server is ready.
 type server struct {
 	pool    *Pool
@@ -57,7 +57,7 @@ func (p *Pool) launch() {
 	}()
 }
 
-// listener takes what a server says by itself. Its functions do not run in run.
+// listener takes what a server says by itself. Its functions may be called at any time.
 func (p *Pool) listener(s *server) prefork.Listener {
 	return prefork.Listener{
 		Output: func(line string) { p.observe(Event{Kind: Wrote, Line: line}) },

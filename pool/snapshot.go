@@ -38,7 +38,7 @@ func (r *Registry) Snapshot() []Snapshot {
 	return all
 }
 
-// snapshot runs in run.
+// snapshot is executed by send.
 func (p *Pool) snapshot() Snapshot {
 	s := Snapshot{
 		Ident: p.ident, Script: p.script,

@@ -30,9 +30,7 @@ func followed(tb testing.TB, s *sources) *watcher {
 
 // ended returns a pool that hears nothing.
 func ended() *Pool {
-	p := &Pool{done: make(chan struct{})}
-	close(p.done)
-	return p
+	return &Pool{ended: true}
 }
 
 // follow has one more pool follow sources.

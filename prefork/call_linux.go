@@ -27,9 +27,10 @@ func (m *monitor) Memory() int64 { return 0 }
 
 // Start implements [Executor]. When it fails with ErrGone the monitor was dead before
 // it had the whole request, so no executor ran.
-func (m *monitor) Start(ctx context.Context, req Request) (Call, error) {
+func (m *monitor) Start(ctx context.Context, req Request, ended Ended) (Call, error) {
 	call, err := m.start(ctx, req)
 	if err == nil {
+		go func() { ended(call.wait(), nil) }() // until the monitor has told
 		return call, nil
 	}
 	m.close()
@@ -141,13 +142,13 @@ func (c *call) Answered() bool {
 	return c.executor != nil && !c.ended && c.executor.hasMemory()
 }
 
-// Wait implements [Call].
+// wait returns the status when the executor has been reaped.
 //
 // The monitor takes the closing of a pipe for the executor's end and then sends
 // SIGINT. Perl closes its files before it exits, so an executor that ends by
 // itself is hit on its way out, and "killed by SIGINT" is what most calls report.
 // Whatever it was about to return cannot be known; that it ended by itself can.
-func (c *call) Wait() (Status, Executor) {
+func (c *call) wait() Status {
 	go func() { // until the monitor has ended, or close
 		c.peer.wait()
 		// Something that setup left running may hold the other end as well; what the
@@ -171,7 +172,7 @@ func (c *call) Wait() (Status, Executor) {
 	c.close()
 	c.server.guard.forget(c.server.peer.pid)
 	c.server.guard.release()
-	return status, nil
+	return status
 }
 
 // isHangUp reports whether err means that the other side is gone.

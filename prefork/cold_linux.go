@@ -43,7 +43,7 @@ func (c *cold) Dismiss() {}
 func (c *cold) Memory() int64 { return 0 }
 
 // Start implements [Executor]: it executes the script.
-func (c *cold) Start(_ context.Context, req Request) (Call, error) {
+func (c *cold) Start(_ context.Context, req Request, ended Ended) (Call, error) {
 	s, err := newStreams()
 	if err != nil {
 		return nil, err
@@ -62,6 +62,7 @@ func (c *cold) Start(_ context.Context, req Request) (Call, error) {
 		return nil, err
 	}
 	c.guard.cover(child)
+	go func() { ended(child.wait(), nil) }() // until it has been reaped
 	return &coldCall{s, child}, nil
 }
 
@@ -96,6 +97,3 @@ func (c *coldCall) Kill() { c.child.doom(syscall.SIGKILL) }
 
 // Answered implements [Call].
 func (c *coldCall) Answered() bool { return c.child.hasMemory() }
-
-// Wait implements [Call].
-func (c *coldCall) Wait() (Status, Executor) { return c.child.wait(), nil }

@@ -17,7 +17,7 @@ import (
 
 // running is a call whose end has not been waited for.
 type running struct {
-	Call
+	waitable
 	stdout *bufio.Reader
 }
 
@@ -66,7 +66,7 @@ func TestKilledServerLeavesItsCallsAlone(t *testing.T) {
 	if rest, _ := io.ReadAll(stdout); string(rest) != "done\n" {
 		t.Errorf("rest is %q", rest)
 	}
-	if status, _ := c.Wait(); status.String() != "4" {
+	if status := c.Wait(); status.String() != "4" {
 		t.Errorf("status is %v", status)
 	}
 }
@@ -75,7 +75,7 @@ func TestKilledMonitorTakesItsExecutorAlong(t *testing.T) {
 	p, _ := launch(t, sleeper)
 	r, executor := begin(t, p, "stubborn")
 	syscall.Kill(r.Call.(*call).peer.pid, syscall.SIGKILL)
-	if status, _ := r.Wait(); !status.Lost {
+	if status := r.Wait(); !status.Lost {
 		t.Errorf("status is %v", status)
 	}
 	awaitEnd(t, executor)
@@ -91,7 +91,7 @@ func TestKilledExecutorIsReported(t *testing.T) {
 		t.Errorf("PID is %s, the executor's is %s", got, executor)
 	}
 	syscall.Kill(r.PID(), syscall.SIGKILL)
-	if status, _ := r.Wait(); status.String() != "SIGKILL" {
+	if status := r.Wait(); status.String() != "SIGKILL" {
 		t.Errorf("status is %v", status)
 	}
 }
@@ -118,13 +118,13 @@ func TestInterruptEndsWhatListensAndKillEndsTheRest(t *testing.T) {
 			p, _ := launch(t, text)
 			polite, _ := begin(t, p)
 			polite.Interrupt()
-			if status, _ := polite.Wait(); status.Signal != int(syscall.SIGINT) && status.Signal != int(syscall.SIGTERM) {
+			if status := polite.Wait(); status.Signal != int(syscall.SIGINT) && status.Signal != int(syscall.SIGTERM) {
 				t.Errorf("status of the polite one is %v", status)
 			}
 			stubborn, pid := begin(t, p, "stubborn")
 			stubborn.Interrupt()
 			ended := make(chan Status)
-			go func() { status, _ := stubborn.Wait(); ended <- status }()
+			go func() { ended <- stubborn.Wait() }()
 			select {
 			case status := <-ended:
 				t.Errorf("the stubborn one ended with %v", status)
@@ -264,7 +264,7 @@ print getppid(), " $left\n"; sleep 1000 while 1;`)
 	t.Cleanup(func() { syscall.Kill(must(strconv.Atoi(left)), syscall.SIGKILL) })
 	syscall.Kill(must(strconv.Atoi(monitor)), syscall.SIGKILL)
 	// The one that was left holds the other end of the first call's socket.
-	if status, _ := r.Wait(); !status.Lost {
+	if status := r.Wait(); !status.Lost {
 		t.Errorf("status %v", status)
 	}
 }

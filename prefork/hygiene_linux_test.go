@@ -89,7 +89,7 @@ func copyFile(t *testing.T, from, to string) {
 }
 
 func TestKilledGuardIsReplaced(t *testing.T) {
-	p, _ := launch(t, "#!/bin/sh\necho $$\nread line\n")
+	p, _ := launch(t, "#!/bin/sh\necho $$\nexec sleep 1000\n")
 	g := p.(*cold).guard
 	first := g.shell
 	begun, pid := begin(t, p) // covered by the first guard

@@ -136,7 +136,7 @@ func (s *native) over(id uint32, end ending) error {
 	if !ok {
 		return fmt.Errorf("there is no executor %d", id)
 	}
-	e.end <- end
+	e.over(end)
 	return nil
 }
 
@@ -154,7 +154,7 @@ func (s *native) attend(ended <-chan Status) {
 	_ = s.ctl.Close()
 	s.ends.closeOurs()
 	for _, e := range lost {
-		e.end <- ending{status: Status{Lost: true}}
+		e.over(ending{status: Status{Lost: true}})
 	}
 	s.exited()
 	s.guard.release()
@@ -246,7 +246,7 @@ func (s *native) register(requests int) (*nativeExecutor, error) {
 	}
 	for s.last++; s.executors[s.last] != nil; s.last++ {
 	}
-	e := &nativeExecutor{server: s, id: s.last, end: make(chan ending, 1), reaped: make(chan struct{}), streams: streams, left: requests}
+	e := &nativeExecutor{server: s, id: s.last, end: make(chan ending, 1), streams: streams, left: requests}
 	s.executors[e.id] = e
 	// The executor is in the server's session, and may outlive it.
 	s.guard.hold()

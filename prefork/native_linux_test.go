@@ -170,7 +170,7 @@ func TestNativeLimitIsKept(t *testing.T) {
 	}
 	for _, r := range []running{first, second} {
 		r.Kill()
-		if status, _ := r.Wait(); status.Signal != int(syscall.SIGKILL) {
+		if status := r.Wait(); status.Signal != int(syscall.SIGKILL) {
 			t.Errorf("status is %s", status)
 		}
 	}
@@ -205,7 +205,7 @@ func TestKilledNativeServer(t *testing.T) {
 		t.Error("the executor has not outlived the server")
 	}
 	r.Interrupt()
-	if status, _ := r.Wait(); !status.Lost {
+	if status := r.Wait(); !status.Lost {
 		t.Errorf("status is %+v", status)
 	}
 	if _, err := p.Park(t.Context(), 1); !errors.Is(err, ErrGone) {

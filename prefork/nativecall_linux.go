@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"syscall"
 )
@@ -13,19 +14,21 @@ import (
 // A nativeExecutor is a process that a native server has forked. It is the server's
 // child: until the server is asked to reap it, its number is its own.
 //
-//	parked ── Start ──▶ runs ── Wait ──▶ gone
-//	   ▲                          │
-//	   └── more requests ─────────┘
+//	parked ── Start ──▶ runs ─────────▶ gone
+//	   ▲                  │
+//	   └── more requests ─┘
 type nativeExecutor struct {
 	*greeted
 	server      *native
 	id          uint32
-	end         chan ending   // receives once
-	reaped      chan struct{} // closed when status is set
-	status      Status
-	streams     *streams // that it was forked with; nil when they have been used
-	left        int      // requests that it may still have
+	end         chan ending // receives once, when it has been reaped
+	streams     *streams    // that it was forked with; nil when they have been used
+	left        int         // requests that it may still have
 	interrupted atomic.Bool
+
+	mu    sync.Mutex // guards what follows
+	gone  bool       // it has been reaped
+	ended Ended      // to be told; nil while it has no request
 }
 
 // An ending is how an executor has ended: its status, or why there was none.
@@ -48,17 +51,45 @@ func (e *nativeExecutor) attend() {
 		e.peer.signalGroup(syscall.SIGKILL)
 	}
 	e.server.reap(e.id)
-	end := e.await()
-	e.status = end.status
-	if end.failure != "" { // of an executor that has greeted
-		e.status = Status{Lost: true}
-	}
 	e.peer.close()
-	close(e.reaped)
+}
+
+// over tells whoever waits that the server has reaped the process, or is gone.
+func (e *nativeExecutor) over(end ending) {
+	e.server.leave()
+	e.server.guard.forget(e.server.child.pid)
+	e.server.guard.release()
+	e.end <- end
+	e.mu.Lock()
+	e.gone = true
+	e.mu.Unlock()
+	if ended := e.take(); ended != nil {
+		if end.failure != "" { // of an executor that has greeted
+			end.status = Status{Lost: true}
+		}
+		ended(end.status, nil)
+	}
+}
+
+// give notes who is to be told of the end; false if that has come.
+func (e *nativeExecutor) give(ended Ended) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ended = ended
+	return !e.gone
+}
+
+// take returns who is to be told, once.
+func (e *nativeExecutor) take() Ended {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	ended := e.ended
+	e.ended = nil
+	return ended
 }
 
 // Start implements [Executor].
-func (e *nativeExecutor) Start(ctx context.Context, req Request) (Call, error) {
+func (e *nativeExecutor) Start(ctx context.Context, req Request, ended Ended) (Call, error) {
 	message, err := appendMessage([]byte{0}, req.Env, req.Args)
 	if err != nil {
 		e.Dismiss()
@@ -79,23 +110,46 @@ func (e *nativeExecutor) Start(ctx context.Context, req Request) (Call, error) {
 		fds = append(fds, c.theirStdout, c.theirStderr)
 	}
 	e.streams = nil
-	err = e.send(ctx, message, fds)
+	err = ErrGone
+	if e.give(ended) {
+		err = e.send(ctx, message, fds)
+	}
 	c.handedOver()
 	if e.left--; e.left == 0 || err != nil {
 		_ = e.conn.Close() // an executor that has not all of its request ends
 	}
-	switch {
-	case err == nil:
-		return c, nil
-	case ctx.Err() != nil:
-		err = ctx.Err()
-	case isHangUp(err):
-		err = ErrGone
-	default:
-		err = fmt.Errorf("cannot send the request to the executor: %w", err)
+	if err != nil && e.take() != nil { // else the end has been told already
+		c.abandon()
+		return nil, e.refusal(ctx, err)
 	}
-	c.abandon()
-	return nil, err
+	if e.left > 0 {
+		go e.listen() // until it wants another request, or ends
+	}
+	return c, nil
+}
+
+// refusal returns why a request has not been handed over.
+func (e *nativeExecutor) refusal(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, ErrGone), isHangUp(err):
+		return ErrGone
+	}
+	return fmt.Errorf("cannot send the request to the executor: %w", err)
+}
+
+// listen waits for an executor to say that it wants another request. That of one which
+// does not is told when it has been reaped.
+func (e *nativeExecutor) listen() {
+	var wait [4]byte
+	if _, err := io.ReadFull(e.conn, wait[:]); err != nil || e.interrupted.Load() {
+		_ = e.conn.Close() // it is at its end, or must come to it
+		return
+	}
+	if ended := e.take(); ended != nil {
+		ended(decodeStatus(binary.BigEndian.Uint32(wait[:])), e)
+	}
 }
 
 // roomy is how long a message may be that never waits: an executor that has read all
@@ -125,10 +179,9 @@ func (e *nativeExecutor) Memory() int64 { return residentMemory(e.peer.pid) }
 func (e *nativeExecutor) stillborn(ctx context.Context, err error) error {
 	e.server.reap(e.id)
 	if ctx.Err() != nil {
-		go e.await() // until the server has reaped it: nobody waits for that
 		return ctx.Err()
 	}
-	end := e.await()
+	end := <-e.end
 	switch {
 	case end.failure != "":
 		return fmt.Errorf("cannot fork: %s", end.failure)
@@ -136,21 +189,6 @@ func (e *nativeExecutor) stillborn(ctx context.Context, err error) error {
 		return ErrGone
 	}
 	return fmt.Errorf("cannot have an executor: %w", err)
-}
-
-// await returns when the server has told the end, or is gone.
-func (e *nativeExecutor) await() ending {
-	end := <-e.end
-	e.server.leave()
-	e.server.guard.forget(e.server.child.pid)
-	e.server.guard.release()
-	return end
-}
-
-// wait returns when the process has been reaped.
-func (e *nativeExecutor) wait() Status {
-	<-e.reaped
-	return e.status
 }
 
 // PID implements [Call].
@@ -171,22 +209,3 @@ func (e *nativeExecutor) Kill() {
 
 // Answered implements [Call].
 func (e *nativeExecutor) Answered() bool { return e.peer.hasMemory() }
-
-// Wait implements [Call].
-func (c *nativeCall) Wait() (Status, Executor) {
-	if c.left == 0 {
-		return c.wait(), nil
-	}
-	var wait [4]byte
-	if _, err := io.ReadFull(c.conn, wait[:]); err != nil { // it is at its end
-		_ = c.conn.Close()
-		return c.wait(), nil
-	}
-	status := decodeStatus(binary.BigEndian.Uint32(wait[:]))
-	if c.interrupted.Load() { // a handler of the script's may have saved it
-		_ = c.conn.Close()
-		c.wait()
-		return status, nil
-	}
-	return status, c.nativeExecutor
-}

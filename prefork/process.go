@@ -77,7 +77,10 @@ type Executor interface {
 	// Start hands over the request. ctx bounds that and nothing later. An error that
 	// wraps [ErrGone] means that nothing of the request was used and another executor
 	// may be asked. After any error the executor has been dismissed.
-	Start(ctx context.Context, req Request) (Call, error)
+	//
+	// If there is no error, ended is called once, when the execution is over, perhaps
+	// before Start returns. It must not block: other calls wait for it.
+	Start(ctx context.Context, req Request, ended Ended) (Call, error)
 
 	// Dismiss ends the executor, which has no request. It does not wait for the end.
 	Dismiss()
@@ -86,8 +89,11 @@ type Executor interface {
 	Memory() int64
 }
 
-// A Call is one execution. Its owner must call Wait exactly once, and close the
-// streams.
+// Ended is told how an execution has ended: the executor has been reaped, or is next
+// and waits for another request, which is the owner's then.
+type Ended func(status Status, next Executor)
+
+// A Call is one execution. Its owner must close the streams.
 type Call interface {
 	// Stdout and Stderr are our ends of pipes; the other ends are the executor's
 	// descriptors 1 and 2.
@@ -109,12 +115,8 @@ type Call interface {
 
 	// Answered reports, after end-of-file on Stdout, whether the executor has closed
 	// that by itself, as one does that has nothing more to say. If not, it has ended,
-	// or is about to: Wait tells how.
+	// or is about to.
 	Answered() bool
-
-	// Wait returns the status when the execution is over: the executor has been
-	// reaped, or is next.
-	Wait() (status Status, next Executor)
 }
 
 // A Request is what one execution gets of its own.

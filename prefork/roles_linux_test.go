@@ -43,7 +43,7 @@ func must[T any](value T, err error) T {
 }
 
 // beginIn launches a script of a folder, and begins a call.
-func beginIn(system *System, folder, name string, args ...string) (Process, Call, *os.File) {
+func beginIn(system *System, folder, name string, args ...string) (Process, waitable, *os.File) {
 	p := must(system.Launch(context.Background(), Command{Script: folder + "/" + name, Env: testEnv}, Listener{}))
 	c := must(call1(context.Background(), p, Request{Env: testEnv, Args: args}))
 	return p, c, c.Stdout()

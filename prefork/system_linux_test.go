@@ -92,17 +92,28 @@ func tryAsk(t *testing.T, p Process, stdin string, env, args []string) (run, err
 	r := run{pid: c.PID()}
 	r.stdout = readAll(c.Stdout())
 	r.stderr = <-stderr
-	r.status, _ = c.Wait()
+	r.status = c.Wait()
 	return r, nil
 }
 
+// A waitable is a call with a way to wait for its end.
+type waitable struct {
+	Call
+	ended chan Status
+}
+
+// Wait returns the status when the execution is over.
+func (w waitable) Wait() Status { return <-w.ended }
+
 // call1 makes one call of an executor of its own.
-func call1(ctx context.Context, p Process, req Request) (Call, error) {
+func call1(ctx context.Context, p Process, req Request) (waitable, error) {
 	e, err := p.Park(ctx, 1)
 	if err != nil {
-		return nil, err
+		return waitable{}, err
 	}
-	return e.Start(ctx, req)
+	w := waitable{ended: make(chan Status, 1)}
+	w.Call, err = e.Start(ctx, req, func(status Status, _ Executor) { w.ended <- status })
+	return w, err
 }
 
 func closeStreams(c Call) {

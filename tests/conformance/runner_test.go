@@ -141,16 +141,14 @@ func (o *ours) begin(tb testing.TB, c callSpec) *running {
 	}
 	executor, err := o.process.Park(tb.Context(), 1)
 	check(tb, err)
-	call, err := executor.Start(tb.Context(), req)
+	ended := make(chan prefork.Status, 1)
+	call, err := executor.Start(tb.Context(), req, func(status prefork.Status, _ prefork.Executor) { ended <- status })
 	check(tb, err)
 	if feed != nil {
 		go feed() // until the script has read or closed it
 	}
 	r := &running{pid: call.PID, interrupt: call.Interrupt, out: collect(call.Stdout()), errs: collect(call.Stderr())}
-	r.wait = func() string {
-		status, _ := call.Wait()
-		return status.String()
-	}
+	r.wait = func() string { return (<-ended).String() }
 	r.eof = func() { r.out.eof(); r.errs.eof() }
 	return r
 }
