@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // A choice is how a script is to be served.
@@ -58,6 +59,13 @@ func (s *System) withLibrary(cmd Command, mode Mode) (Command, error) {
 		return cmd, fmt.Errorf("cannot start %s: %w", cmd.Script, err)
 	}
 	cmd.Interpreter = slices.Concat(words, l.arguments(folder, mode))
+	for _, variable := range l.tunes {
+		name, _, _ := strings.Cut(variable, "=")
+		// What the administrator says of the same thing counts.
+		if !slices.ContainsFunc(cmd.Env, func(entry string) bool { return strings.HasPrefix(entry, name+"=") }) {
+			cmd.tunes = append(cmd.tunes, variable)
+		}
+	}
 	return cmd, nil
 }
 

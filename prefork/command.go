@@ -48,6 +48,9 @@ type Command struct {
 	// executors would share.
 	ForkSafety ForkSafety
 
+	// tunes are variables that only the interpreter sees, and not the script.
+	tunes []string
+
 	// Frozen has the script's library not look for changed files by itself. A v1
 	// library compares the times of $0 and of all modules with that of its start,
 	// and quits when one is later; so it is told that it starts in the far future.

@@ -187,13 +187,22 @@ func (e *ends) spawn(cmd Command, mode Mode) (*child, error) {
 
 	h := handover{
 		start: time.Now(), listen: listenFD, call: callFD, watchi: watchiFD, watche: watcheFD,
-		mode: mode, preload: strings.Join(cmd.Preload, ","), reuse: cmd.Reuse,
+		mode: mode, preload: strings.Join(cmd.Preload, ","), reuse: cmd.Reuse, hidden: names(cmd.tunes),
 	}
 	if cmd.Frozen {
 		h.start = farFuture
 	}
-	env := append(slices.Clone(cmd.Env), HandoverVariable+"="+h.String())
+	env := append(slices.Concat(cmd.Env, cmd.tunes), HandoverVariable+"="+h.String())
 	return cmd.start(cmd.Args, func(program string, argv []string) (*child, error) {
 		return spawn(program, argv, cmd.dir(), env, fds)
 	})
+}
+
+// names returns the names of variables, with commas.
+func names(variables []string) string {
+	list := make([]string, len(variables))
+	for i, variable := range variables {
+		list[i], _, _ = strings.Cut(variable, "=")
+	}
+	return strings.Join(list, ",")
 }

@@ -31,6 +31,7 @@ type handover struct {
 	mode                         Mode   // empty: v1 only
 	preload                      string // modules, with commas
 	reuse                        bool   // an automatic script may be run again
+	hidden                       string // variables that are not the script's, with commas
 }
 
 // reuseWord says that an automatic script may be run again in the same process.
@@ -52,6 +53,9 @@ func (h handover) String() string {
 	}
 	if h.reuse && h.mode == Automatic {
 		words += reuseWord
+	}
+	if h.hidden != "" {
+		words += " hide=" + h.hidden
 	}
 	return words
 }
@@ -84,6 +88,9 @@ func parseHandover(value string) (handover, error) {
 		}
 		if list, ok := strings.CutPrefix(word, "preload="); ok && h.mode != "" {
 			h.preload = list
+		}
+		if list, ok := strings.CutPrefix(word, "hide="); ok {
+			h.hidden = list
 		}
 		h.reuse = h.reuse || h.mode == Automatic && " "+word == reuseWord
 	}

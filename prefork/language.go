@@ -27,6 +27,9 @@ type language struct {
 	// valued are the letters of options whose value may be a word of its own.
 	valued string
 
+	// tunes are variables of setup that make forks of this interpreter cheaper, as
+	// docs/performance.md shows. The library hides them from the script.
+	tunes []string
 	// arguments has the interpreter load the library, which is in folder.
 	arguments func(folder string, mode Mode) []string
 }
@@ -37,6 +40,7 @@ var languages = []language{
 		program: regexp.MustCompile(`^perl[0-9.]*(-[a-z0-9_-]+)?$`),
 		symbols: []string{"perl_parse"},
 		other:   "eEnpidcvVSx",
+		tunes:   []string{"GLIBC_TUNABLES=glibc.malloc.hugetlb=1", "LD_BIND_NOW=1"},
 		arguments: func(folder string, mode Mode) []string {
 			args := []string{"-I" + filepath.Join(folder, "perl")}
 			if mode == Automatic {

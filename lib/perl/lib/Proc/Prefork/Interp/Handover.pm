@@ -16,7 +16,7 @@ use 5.020;    # brings strict, and loads no file that the script would see in %I
 
 our $VARIABLE = 'PREFORK_INTERP';
 
-# take() removes the variable and returns a reference to a hash: start (the text),
+# take() removes the variable, and those that the launcher has set for the interpreter alone. It returns a reference to a hash: start (the text),
 # handles listen, call, watchi and watche, fork_point ("explicit" or "automatic"
 # if the native dialect is offered), preload (a reference to an array), reuse (whether the
 # administrator wants executors that serve several requests), early (see Early.pm), program and
@@ -67,6 +67,7 @@ sub _read_offer {
         $handover->{preload} = [ split /,/, $value ] if $name eq 'preload';
         $handover->{early}   = $value                if $name eq 'early';
         $handover->{reuse}   = $value eq 'on'        if $name eq 'reuse';
+        delete @ENV{ split /,/, $value }             if $name eq 'hide';
         return;
     }
     my ($dialect, $fork_point) = split /,/, $offer;
