@@ -148,8 +148,14 @@ sub fork {
     socketpair my $call, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC or die "socketpair: $!";
     my $id = ++$self->{id};
     my $payload = pack $o{requests} ? 'N N' : 'N', $id, $o{requests} // ();
-    syswrite $self->{ctl}, pack 'a4 N/a', 'fork', $payload;
-    IO::FDPass::send(fileno $self->{ctl}, fileno $_) or die "send: $!" for $theirs, $null, $out, $err;
+    my $message = pack 'a4 N/a', 'fork', $payload;
+    if (($self->{ready}{rights} // 0) == 4) {
+        send_with($self->{ctl}, $message, $theirs, $null, $out, $err);
+    }
+    else {
+        syswrite $self->{ctl}, $message;
+        IO::FDPass::send(fileno $self->{ctl}, fileno $_) or die "send: $!" for $theirs, $null, $out, $err;
+    }
     close $theirs;
     my $greeting = _read($call, 8);
     return { id => $id, call => $call, stdin => $in, stdout => $out, stderr => $err, greeting => $greeting };

@@ -33,7 +33,7 @@ sub serve {
     my ($handover, %options) = @_;
     my $server = _begin($handover, %options);
     while (1) {
-        my ($type, $payload) = Proc::Prefork::Interp::Wire::receive_message($server->{ctl});
+        my ($type, $payload) = _next_message($server);
         last unless defined $type;
         Proc::Prefork::Interp::Ending::learn();
         if ($type eq 'fork' && length($payload // '') =~ /^[48]$/) {
@@ -62,6 +62,8 @@ sub _begin {
     my $server = {
         ctl      => $ctl,
         inbox    => $inbox,
+        unread   => '',    # what has come of ctl and is no message yet
+        received => [],    # descriptors that have come with it
         running  => {},    # id => process
         changes  => $options{changes},
         reuse    => $options{reuse} && Proc::Prefork::Interp::Syscall::several(),
@@ -79,6 +81,7 @@ sub _begin {
         'fds=' . join ',', @own);
     push @facts, "max_servers=$options{max_servers}" if defined $options{max_servers};
     push @facts, 'reuse=1' if $server->{reuse};
+    push @facts, 'rights=4' if Proc::Prefork::Interp::Syscall::several();
     Proc::Prefork::Interp::Syscall::make_room();
     %ENV = ();    # so no executor has to do it
     _send($server, "PFN\n", Proc::Prefork::Interp::Wire::strings(@facts));
@@ -105,16 +108,30 @@ sub _send {
     return;
 }
 
+# Returns type and payload of the next message; nothing at end-of-file. Several may come at once, but
+# no more than one of them with descriptors.
+sub _next_message {
+    my ($server) = @_;
+    return Proc::Prefork::Interp::Wire::receive_message($server->{ctl})
+        unless Proc::Prefork::Interp::Syscall::several();
+    while (1) {
+        my ($type, $payload) = Proc::Prefork::Interp::Wire::take_message($server->{unread});
+        return $type, $payload if defined $type;
+        my ($bytes, @numbers) = Proc::Prefork::Interp::Syscall::gather($server->{ctl}) or return;
+        $server->{unread} .= $bytes;
+        push @{ $server->{received} }, @numbers;
+    }
+}
+
 # Returns "executor" in the executor, "server" in the server. The launcher says how many requests the
 # executor may serve; if it does not, one.
 sub _fork {
     my ($server, $id, $requests) = @_;
-    my @received;
-    while (@received < 4) {
-        my $number = Proc::Prefork::Interp::Syscall::receive($server->{ctl});
-        _fault($server, 'a fork without its four descriptors') unless defined $number;
-        push @received, $number;
+    my @received = splice @{ $server->{received} };
+    while (@received < 4 && !Proc::Prefork::Interp::Syscall::several()) {
+        push @received, Proc::Prefork::Interp::Syscall::receive($server->{ctl}) // last;
     }
+    _fault($server, 'a fork without its four descriptors') if @received != 4;
     my $process = fork;
     if (!defined $process) {
         _send($server, 'fail', $id . "cannot fork: $!");

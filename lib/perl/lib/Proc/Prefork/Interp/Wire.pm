@@ -64,6 +64,16 @@ sub receive_message {
     return $type, $payload;
 }
 
+# take_message($unread) takes the first message from a string, which is changed. Returns type and payload,
+# as receive_message does; nothing if it is not complete.
+sub take_message {
+    return if length $_[0] < 8;
+    my ($type, $length) = unpack 'a4 N', $_[0];
+    return $type, undef if $length > LONGEST;
+    return if length $_[0] < 8 + $length;
+    return $type, substr substr($_[0], 0, 8 + $length, ''), 8;
+}
+
 # number64($value) is 8 bytes, big-endian, also where perl's integers have 32 bits;
 # all bits set if the value is not known.
 sub number64 {
