@@ -28,10 +28,10 @@
 // # A request's way through a pool
 //
 //	arrives ──▶ queued ──▶ starved ──▶ granted ──▶ returned
-//	            no slot    has a slot, has a       the executor is reaped
-//	                       no server   server
+//	            no slot    has a slot, has an      the executor is reaped,
+//	                       no executor executor    or parked again
 //
-// At most MaxConcurrent requests are starved or granted; at most QueueSize are
+// Executors are made ahead of need, and wait; see parked.go. At most MaxConcurrent requests are starved or granted; at most QueueSize are
 // queued, first come first served, each for at most QueueWait.
 //
 // # Freshness
@@ -57,7 +57,7 @@
 // reached. No more executors run than the limit says, because a lease returns
 // when its executor has been reaped and not before. One setup runs at a time for
 // a pool, whoever waits for it. An idle pool ends altogether: its processes, its
-// watches and its goroutine. The only timer of a pool is the one deadline that
+// watches and its timer. The only timer of a pool is the one deadline that
 // it waits for.
 //
 // The API carries no promise of stability before v1.0.0.
