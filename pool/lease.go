@@ -32,6 +32,7 @@ type Lease struct {
 	unused  *executor // nil when it has been asked to start
 	vain    int       // servers that have ended before they took it
 	arrived time.Time
+	since   time.Time // it has waited for an executor of a server that is there
 	queued  time.Duration
 	grace   time.Duration
 

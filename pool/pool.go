@@ -159,7 +159,7 @@ func (p *Pool) arrived(l *Lease) {
 func (p *Pool) admit(l *Lease) {
 	p.slots++
 	p.expect()
-	l.place, l.queued = starved, time.Since(l.arrived)
+	l.place, l.queued, l.since = starved, time.Since(l.arrived), time.Now()
 	p.starved.push(l)
 }
 
@@ -320,6 +320,9 @@ func (p *Pool) untilDeadline() time.Duration {
 	if len(p.queue) > 0 {
 		wait = p.limits.QueueWait - time.Since(p.queue[0].arrived)
 	}
+	if p.current != nil && len(p.starved) > 0 {
+		wait = min(wait, p.limits.QueueWait-time.Since(p.starved[0].since))
+	}
 	if p.outdated() && !p.spawning {
 		wait = min(wait, time.Until(p.replaceAt))
 	}
@@ -337,6 +340,15 @@ func (p *Pool) untilDeadline() time.Duration {
 func (p *Pool) deadlineReached() {
 	late := func(l *Lease) bool { return time.Since(l.arrived) >= p.limits.QueueWait }
 	for _, l := range p.queue.take(late) {
+		p.refuse(l, ErrQueueTimeout)
+	}
+	if p.current == nil {
+		return // they wait for setup, which has a limit of its own
+	}
+	// A library may allow fewer executors at once than we do.
+	late = func(l *Lease) bool { return time.Since(l.since) >= p.limits.QueueWait }
+	for _, l := range p.starved.take(late) {
+		p.slots--
 		p.refuse(l, ErrQueueTimeout)
 	}
 }

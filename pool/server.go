@@ -82,6 +82,9 @@ func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Du
 		p.recycle(old, Changed)
 	}
 	p.current = s
+	for _, l := range p.starved {
+		l.since = time.Now()
+	}
 	p.observe(Event{Kind: Launched, Info: s.info, Took: took})
 	go func() { // until the process is gone
 		<-proc.Exited()

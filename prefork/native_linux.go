@@ -136,7 +136,7 @@ func (s *native) over(id uint32, end ending) error {
 	if !ok {
 		return fmt.Errorf("there is no executor %d", id)
 	}
-	e.over(end)
+	e.end <- end
 	return nil
 }
 
@@ -154,7 +154,7 @@ func (s *native) attend(ended <-chan Status) {
 	_ = s.ctl.Close()
 	s.ends.closeOurs()
 	for _, e := range lost {
-		e.over(ending{status: Status{Lost: true}})
+		e.end <- ending{status: Status{Lost: true}}
 	}
 	s.exited()
 	s.guard.release()

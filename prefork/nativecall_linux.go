@@ -21,7 +21,7 @@ type nativeExecutor struct {
 	*greeted
 	server      *native
 	id          uint32
-	end         chan ending // receives once, when it has been reaped
+	end         chan ending // receives once: the server has reaped it, or is gone
 	streams     *streams    // that it was forked with; nil when they have been used
 	left        int         // requests that it may still have
 	interrupted atomic.Bool
@@ -43,7 +43,8 @@ type nativeCall struct {
 	*streams
 }
 
-// attend has the process reaped when it has ended, parked or not.
+// attend has the process reaped when it has ended, parked or not, and tells who waits
+// for that. If the server is gone nobody knows its status.
 func (e *nativeExecutor) attend() {
 	e.peer.wait()
 	if e.interrupted.Load() {
@@ -51,15 +52,8 @@ func (e *nativeExecutor) attend() {
 		e.peer.signalGroup(syscall.SIGKILL)
 	}
 	e.server.reap(e.id)
+	end := e.await()
 	e.peer.close()
-}
-
-// over tells whoever waits that the server has reaped the process, or is gone.
-func (e *nativeExecutor) over(end ending) {
-	e.server.leave()
-	e.server.guard.forget(e.server.child.pid)
-	e.server.guard.release()
-	e.end <- end
 	e.mu.Lock()
 	e.gone = true
 	e.mu.Unlock()
@@ -69,6 +63,15 @@ func (e *nativeExecutor) over(end ending) {
 		}
 		ended(end.status, nil)
 	}
+}
+
+// await returns when the server has told the end, or is gone. It is called once.
+func (e *nativeExecutor) await() ending {
+	end := <-e.end
+	e.server.leave()
+	e.server.guard.forget(e.server.child.pid)
+	e.server.guard.release()
+	return end
 }
 
 // give notes who is to be told of the end; false if that has come.
@@ -179,9 +182,10 @@ func (e *nativeExecutor) Memory() int64 { return residentMemory(e.peer.pid) }
 func (e *nativeExecutor) stillborn(ctx context.Context, err error) error {
 	e.server.reap(e.id)
 	if ctx.Err() != nil {
+		go e.await() // until the server has reaped it: nobody waits for that
 		return ctx.Err()
 	}
-	end := <-e.end
+	end := e.await()
 	switch {
 	case end.failure != "":
 		return fmt.Errorf("cannot fork: %s", end.failure)
