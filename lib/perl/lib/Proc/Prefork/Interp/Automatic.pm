@@ -26,6 +26,7 @@ BEGIN {
         require Proc::Prefork::Interp::Watch;
         $handover = Proc::Prefork::Interp::Handover::take();
         Proc::Prefork::Interp::Loaded::begin($handover);
+        require Proc::Prefork::Interp::Rerun if $handover->{reuse};
     }
     require Proc::Prefork::Interp::Handover;
     Proc::Prefork::Interp::Handover::hide($lib);
@@ -47,17 +48,19 @@ sub _reach_fork_point {
     my $child = $?;
     local ($@, $!, $_);    # not $?: it would hide the status of a hook that dies or exits
     my @notes  = Proc::Prefork::Interp::Executor::finish_setup($handover);
-    push @notes, 'each process serves one request: for more the script must call prefork_accept' if $handover->{reuse};
     my $reason = $watch && (_load_early() // Proc::Prefork::Interp::Watch::end($watch));
     my $way    = Proc::Prefork::Interp::Syscall::prepare($handover->{transport});
     $reason //= 'there is no way to receive descriptors here: install IO::FDPass'
         . ' (libio-fdpass-perl)'
         if $way eq 'none';
     my ($given, $changes) = ($handover, _changes());
+    my $once = $given->{reuse} && Proc::Prefork::Interp::Rerun::prepare($given, \%before, $changes);
+    push @notes, "each process serves one request, since $once" if $once;
     undef $_ for $handover, $watch;
+    %before = ();
     _hide_modules();
     Proc::Prefork::Interp::Native::serve($given, notes => \@notes, cold => $reason,
-        changes => $changes);
+        changes => $changes, reuse => $given->{reuse} && !$once);
     $? = $child;
     return;
 }
@@ -87,7 +90,6 @@ sub _changes {
         next if defined $old && defined $new && $old eq $new;
         $changes{$name} = $new;
     }
-    %before = ();
     return \%changes;
 }
 

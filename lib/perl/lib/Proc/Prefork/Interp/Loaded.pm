@@ -170,12 +170,16 @@ sub report {
     return;
 }
 
-END {
-    if ($report && $report->[0] == $$) {
-        report();
-        Proc::Prefork::Interp::Pages::answer() if defined &Proc::Prefork::Interp::Pages::answer;
-        Proc::Prefork::Interp::Ending::quick() if defined &Proc::Prefork::Interp::Ending::quick;
-    }
+# finish() is the last that happens in an executor.
+sub finish {
+    return unless $report && $report->[0] == $$;
+    report();
+    Proc::Prefork::Interp::Pages::answer() if defined &Proc::Prefork::Interp::Pages::answer;
+    Proc::Prefork::Interp::Rerun::again()  if defined &Proc::Prefork::Interp::Rerun::again;
+    Proc::Prefork::Interp::Ending::quick() if defined &Proc::Prefork::Interp::Ending::quick;
+    return;
 }
+
+END { finish() }
 
 1;

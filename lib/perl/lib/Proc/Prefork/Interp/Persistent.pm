@@ -35,23 +35,40 @@ sub begin {
 # next_request() ends the request that is served, and waits for the next. Returns false if
 # there is none: the script then goes on, and the process with it.
 sub next_request {
-    my $own = $executor;
-    undef $executor;
-    return '' unless $own && $own->{left}-- > 0 && $own->{process} == $$;
+    my $own = in_turn() or return '';
     local ($@, $!, $SIG{PIPE});
     $SIG{PIPE} = 'IGNORE';
-    return '' unless eval { _let_go($own) };
-    Proc::Prefork::Interp::Wire::write_all($own->{call}, pack 'N', 0) or return '';
-    my ($environment, $arguments) =
-        Proc::Prefork::Interp::Executor::receive($own->{call}, $own->{prepared}, 3)
-        or return '';
-    Proc::Prefork::Interp::Executor::replace_request($environment, $arguments);
-    $executor = $own;
+    return '' unless let_go($own);
+    my @request = park($own, 0) or return '';
+    Proc::Prefork::Interp::Executor::replace_request(@request);
     return 1;
 }
 
-# Makes this process one that has nothing of its request. Returns false if it cannot, or if the
+# in_turn() returns what is known of this process if it may serve another request, and undef if not. Only park
+# gives it back.
+sub in_turn {
+    my $own = $executor;
+    undef $executor;
+    return $own && $own->{left}-- > 0 && $own->{process} == $$ ? $own : undef;
+}
+
+# park($own, $status) tells the launcher how the request has ended, and waits for the next. Returns it as Executor
+# receives it; nothing if there is none.
+sub park {
+    my ($own, $status) = @_;
+    Proc::Prefork::Interp::Wire::write_all($own->{call}, pack 'N', $status) or return;
+    my @request = Proc::Prefork::Interp::Executor::receive($own->{call}, $own->{prepared}, 3) or return;
+    $executor = $own;
+    return @request;
+}
+
+# let_go($own) makes this process one that has nothing of its request. Returns false if it cannot, or if the
 # script has done something to its standard handles that another request would notice.
+sub let_go {
+    my ($own) = @_;
+    return eval { _let_go($own) };
+}
+
 sub _let_go {
     my ($own) = @_;
     my @handles = (*STDIN, *STDOUT, *STDERR);

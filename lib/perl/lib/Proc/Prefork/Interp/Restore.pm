@@ -1,0 +1,268 @@
+package Proc::Prefork::Interp::Restore;
+
+# What a script that is run again finds: the variables of its packages, perl's own, and its handles, as they were at
+# the fork point.
+#
+#   fork point   note
+#   a request    clear ─▶ the script is compiled, its BEGIN blocks run ─▶ after_compilation
+#
+# A copy is shallow: what is in a structure that setup has made, and the request has changed, stays changed.
+#
+# BEGIN blocks run again with each compilation. What is plain data is then put back once more, so
+# that what they count or push is there once; what holds references is left as they have made it.
+
+use 5.020;    # brings strict, and loads no file that the script would see in %INC
+
+my @noted;      # [package, its table, name => what note has found]
+my %special;    # perl's own variables
+my $selected;   # the handle that is selected
+my @layers;     # of each of STDIN, STDOUT and STDERR
+my @formats;    # what belongs to each of them
+
+# Names that are not the script's, but perl's.
+my %PERLS = map { $_ => 1 } qw(ENV INC SIG STDIN STDOUT STDERR stdin stdout stderr ARGV ARGVOUT _);
+
+# why_not(@packages) returns why these cannot be put back, or nothing.
+sub why_not {
+    BEGIN { $^H &= ~0x2 }    # no strict 'refs', without strict.pm
+    for my $handle (*STDIN, *STDOUT, *STDERR) {
+        return 'a standard handle is closed or tied' if tied *$handle || !defined fileno $handle;
+    }
+    for my $package (@_) {
+        for my $name (_names(\%{"${package}::"})) {
+            next if $name eq 'DATA';
+            my $glob = \${"${package}::"}{$name};
+            return "setup has opened $name" if ref $glob eq 'GLOB' && *$glob{IO} && defined eval { fileno *$glob{IO} };
+        }
+    }
+    return;
+}
+
+# data(@packages) returns the open handle called DATA: its glob, its place in the file, its layers.
+sub data {
+    BEGIN { $^H &= ~0x2 }    # no strict 'refs', without strict.pm
+    return map {
+        my $table = \%{"${_}::"};
+        my $glob  = \$table->{DATA};
+        exists $table->{DATA} && ref $glob eq 'GLOB' && *$glob{IO} && defined fileno *$glob{IO}
+            ? [$glob, tell *$glob{IO}, join '', map { ":$_" } grep { !/^(?:unix|perlio|stdio)$/ } PerlIO::get_layers(*$glob{IO})]
+            : ();
+    } @_;
+}
+
+# open_data($data, $path) opens it anew. Returns false if that cannot be.
+sub open_data {
+    my ($data, $path) = @_;
+    return 1 unless $data;
+    my ($glob, $offset, $layers) = @$data;
+    close *$glob;    # which also begins to count lines at 0
+    open *$glob, '<', $path or return '';
+    binmode *$glob;
+    seek *$glob, $offset, 0 or return '';
+    return !$layers || binmode *$glob, $layers;
+}
+
+# note(@packages) looks at all that is put back later.
+sub note {
+    BEGIN { $^H &= ~0x2 }    # no strict 'refs', without strict.pm
+    @noted   = map { [$_, \%{"${_}::"}, _look($_)] } @_;
+    %special = _special();
+    $selected = select;
+    @layers   = (_layers(*STDIN), _layers(*STDOUT, 1), _layers(*STDERR, 1));
+    @formats  = map { [_format($_)] } *STDIN, *STDOUT, *STDERR;
+    return;
+}
+
+# Names of a package that can be the script's.
+sub _names {
+    my ($table) = @_;
+    return grep { /^[A-Za-z_]\w*\z/ && !$PERLS{$_} } keys %$table;
+}
+
+# What is in each: references to the scalar, the array and the hash, copies of them, whether there is code, and what the
+# glob calls itself. What is tied or read-only stays as it is.
+sub _look {
+    my ($package) = @_;
+    BEGIN { $^H &= ~0x2 }    # no strict 'refs', without strict.pm
+    my $table = \%{"${package}::"};
+    my %found;
+    for my $name (_names($table)) {
+        my $glob = \$table->{$name};
+        if (ref $glob ne 'GLOB') {    # a constant, or a sub that is no more than declared
+            $found{$name} = {};
+            next;
+        }
+        my ($scalar, $array, $hash) = (*$glob{SCALAR}, *$glob{ARRAY}, *$glob{HASH});
+        my $method = $package eq 'CGI' && defined *$glob{CODE} && !defined $$scalar;
+        my %known  = (code => defined *$glob{CODE}, glob => "*$glob");
+        @known{qw(scalar value)} = ($scalar, $$scalar) unless $method || tied $$scalar || Internals::SvREADONLY($$scalar);
+        @known{qw(array list)}   = ($array, [@$array]) if $array && !tied @$array;
+        @known{qw(hash pairs)}   = ($hash, {%$hash})   if $hash && !tied %$hash;
+        $known{plain} = !grep { ref || ref \$_ eq 'GLOB' } map { ($_->{value}, @{ $_->{list} || [] }, values %{ $_->{pairs} || {} }) } \%known;
+        $found{$name} = \%known;
+    }
+    return \%found;
+}
+
+# clear() puts back all variables, takes away names that the request has added, and closes what it has
+# opened. Returns false if something cannot be put back.
+sub clear {
+    local $?;    # closing a pipe sets it
+    my %standard = map { *$_{IO} + 0 => 1 } *STDIN, *STDOUT, *STDERR;
+    for my $package (@noted) {
+        my ($package_name, $table, $known) = @$package;
+        for my $name (_names($table)) {
+            my ($glob, $had) = (\$table->{$name}, $known->{$name});
+            if (ref $glob eq 'GLOB' && $package_name ne 'CGI') {
+                my $handle = *$glob{IO};
+                _close($handle) if $handle && $name ne 'DATA' && !$standard{ $handle + 0 };
+                $glob = _renew($package_name, $table, $name, $had)
+                    if $had && $had->{glob} && ("*$glob" ne $had->{glob} || !$had->{code} && defined *$glob{CODE});
+            }
+            if ($had) {
+                _put_back($glob, $had) if ref $glob eq 'GLOB';
+            }
+            elsif ($package_name ne 'CGI') {
+                delete $table->{$name};
+            }
+        }
+    }
+    _set_special();
+    undef $_;
+    return _set_handles();
+}
+
+# after_compilation() puts back what is plain, after BEGIN blocks have run again.
+sub after_compilation {
+    for my $package (@noted) {
+        my (undef, $table, $known) = @$package;
+        for my $name (grep { $known->{$_}{plain} && exists $table->{$_} } keys %$known) {
+            my $glob = \$table->{$name};
+            _put_back($glob, $known->{$name}) if ref $glob eq 'GLOB';
+        }
+    }
+    _set_special();
+    return _set_handles();
+}
+
+# clear_input() makes STDIN and ARGV handles that nobody has read from. Descriptor 0 is on /dev/null.
+sub clear_input {
+    @ARGV = ();
+    undef $ARGV;
+    if (defined fileno ARGV) {    # `<>` was left before its end; where it is at its end it begins anew
+        close ARGV;
+        my $end = readline ARGV;
+    }
+    Proc::Prefork::Interp::Descriptors::forget_end();
+    return;
+}
+
+# forget_lines() makes `$.` what it is where nothing has been read.
+sub forget_lines {
+    my $place = tell STDIN;    # so it is that of STDIN
+    $. = 0;
+    my $nobody = \do { local *NOBODY };
+    $place = tell $nobody;     # and then that of a handle that is no more
+    undef $nobody;
+    undef $.;
+    return;
+}
+
+sub _close {
+    my ($handle) = @_;
+    local $^W = 0;
+    close $handle;
+    closedir $handle;
+    return;
+}
+
+# A name has got code, or was made another name for something. Only the whole name can be taken away; its
+# variables come back. Returns the new glob.
+sub _renew {
+    my ($package, $table, $name, $had) = @_;
+    BEGIN { $^H &= ~0x2 }    # no strict 'refs', without strict.pm
+    delete $table->{$name};
+    *{"${package}::$name"} = $_ for grep { $_ } @$had{qw(scalar array hash)};
+    return \*{"${package}::$name"};
+}
+
+# Puts back one name. What is the same is not touched: that would cost memory, and methods would be
+# looked for anew where @ISA is set.
+sub _put_back {
+    my ($glob, $had) = @_;
+    if (my $scalar = $had->{scalar}) {
+        *$glob = $scalar if *$glob{SCALAR} != $scalar;
+        untie $$scalar   if tied $$scalar;
+        $$scalar = $had->{value} unless _same($$scalar, $had->{value});
+    }
+    if (my $array = *$glob{ARRAY}) {
+        *$glob = $array = $had->{array} if $had->{array} && $had->{array} != $array;
+        untie @$array                   if tied @$array;
+        my $list = $had->{list} || [];
+        @$array = @$list if @$array != @$list || grep { !_same($array->[$_], $list->[$_]) } 0 .. $#$list;
+    }
+    if (my $hash = *$glob{HASH}) {
+        *$glob = $hash = $had->{hash} if $had->{hash} && $had->{hash} != $hash;
+        untie %$hash                  if tied %$hash;
+        my $pairs = $had->{pairs} || {};
+        %$hash = %$pairs
+            if keys %$hash != keys %$pairs || grep { !exists $hash->{$_} || !_same($hash->{$_}, $pairs->{$_}) } keys %$pairs;
+    }
+    return;
+}
+
+# Are two values the same text, or both undefined? References are simply set again.
+sub _same {
+    return !defined $_[0] && !defined $_[1] unless defined $_[0] && defined $_[1];
+    return !ref $_[0] && !ref $_[1] && ref \$_[0] ne 'GLOB' && ref \$_[1] ne 'GLOB' && $_[0] eq $_[1];
+}
+
+# Perl's own variables. Those of a handle are in _format.
+sub _special {
+    return (
+        ','  => $,,  '/' => $/, '\\' => $\, ';' => $;, '"' => $", '0' => $0, ':' => $:, '^L' => $^L,
+        '^F' => $^F, '^W' => $^W, INC => [@INC],
+    );
+}
+
+sub _set_special {
+    ($,, $/, $\, $;, $", $:, $^L, $^F, $^W) = @special{ ',', '/', '\\', ';', '"', ':', '^L', '^F', '^W' };
+    $0    = $special{0} if $0 ne $special{0};
+    @INC  = @{ $special{INC} };
+    ($@, $^A) = ('', '');
+    return;
+}
+
+# Of a handle for output: $| $~ $^ $= $- $%.
+sub _format {
+    my ($handle) = @_;
+    my $had = select $handle;
+    my @format = ($|, $~, $^, $=, $-, $%);
+    select $had;
+    return @format;
+}
+
+# Puts back the layers of the standard handles and what belongs to each. Returns false if that cannot be.
+sub _set_handles {
+    my @handles = (*STDIN, *STDOUT, *STDERR);
+    for my $i (1, 2) {
+        select $handles[$i];
+        ($|, $~, $^, $=, $-, $%) = @{ $formats[$i] };
+    }
+    select $selected;
+    for my $i (0 .. 2) {
+        next if _layers($handles[$i], $i) eq $layers[$i];
+        binmode $handles[$i];
+        my ($above) = $layers[$i] =~ /^(?::(?:unix|perlio|stdio))*(.*)$/;
+        binmode $handles[$i], $above if $above ne '';
+        return '' if _layers($handles[$i], $i) ne $layers[$i];
+    }
+    return 1;
+}
+
+sub _layers {
+    my ($handle, $output) = @_;
+    return join '', map { ":$_" } PerlIO::get_layers($handle, $output ? (output => 1) : ());
+}
+
+1;

@@ -1,0 +1,147 @@
+# `reuse on`: an automatic script is run again and again in one process, and cannot tell.
+use strict;
+use warnings;
+use FindBin ();
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Launcher;
+
+# serve($server, $executor, %options) is one request of a persistent executor.
+sub serve {
+    my ($server, $executor, %o) = @_;
+    $server->send($executor, %o);
+    my $result = $server->finished($executor);
+    return $result if $result;
+    $result = $server->reap($executor);
+    return { %$result{qw(stdout stderr)}, status => 'ended with ' . $result->{status} };
+}
+
+sub server {
+    my (%o) = @_;
+    return Launcher->start(%o, settings => ['reuse=on']);
+}
+
+# again($name, $text, %options) runs a script cold, and then four times in one process, and compares. Options: those of a
+# call and of setup; masks, a pattern of what may differ.
+sub again {
+    my ($name, $text, %o) = @_;
+    my $path   = Launcher::script($text, $o{file});
+    my %setup  = map { $_ => $o{$_} } grep { exists $o{$_} } qw(switches folder);
+    my %call   = map { $_ => $o{$_} } grep { exists $o{$_} } qw(stdin arguments environment);
+    my $masks  = $o{masks} // qr/(?!)/;
+    my $cold   = Launcher::cold(path => $o{relative} // $path, %setup, %call);
+    my $server = server(path => $o{relative} // $path, %setup);
+    ok $server->{ready}{reuse}, "$name: is run again" or return diag $server->{note}[0] // $server->{cold} // $server->log;
+    my $executor = $server->fork(requests => 5, %call);
+    s/$masks//g for $cold->{stdout}, $cold->{stderr};
+    for my $round (1 .. 4) {
+        my $warm = serve($server, $executor, %call);
+        s/$masks//g for $warm->{stdout}, $warm->{stderr};
+        is_deeply $warm, $cold, "$name, round $round";
+        return if $warm->{status} =~ /ended/;
+    }
+    $server->send($executor, %call);
+    my $last = $server->reap($executor);
+    s/$masks//g for $last->{stdout}, $last->{stderr};
+    is_deeply { map { $_ => $last->{$_} } keys %$cold }, $cold, "$name, the last";
+    is $server->stop, 0, 'the server ends';
+    is $server->log,  '', 'and nothing was logged';
+    return;
+}
+
+again('everything that can be listed', <<'SCRIPT', environment => { A => 1 }, arguments => ['x'], switches => ['-w']);
+print join "\n", "program $0", "arguments @ARGV", "INC @INC", (map { "variable $_=$ENV{$_}" } sort keys %ENV),
+    "caller " . ((caller)[0] // 'none'), 'package ' . __PACKAGE__, 'file ' . __FILE__, 'line ' . __LINE__,
+    "error [$@]", (tied %ENV ? 'tied' : 'not tied'), "warnings $^W", 'umask ' . umask, "separator $/",
+    (map { "signal $_ $SIG{$_}" } grep { defined $SIG{$_} } sort keys %SIG), '_ ' . ($_ // 'undef'), 'child ' . $?,
+    'first ' . (defined $1 ? 1 : 'undef'), 'eval ' . $^S, 'input ' . ($. // 'undef'), '@_ ' . @_, '';
+opendir my $folder, '/proc/self/fd' or die;
+print join(' ', grep { $_ < 10 } sort grep { /\d/ } readdir $folder), "\n";
+SCRIPT
+
+# Those of view.t.
+again('FindBin and a relative name', 'use FindBin; use Cwd; print "$FindBin::Bin $FindBin::Script $0 ", getcwd, "\n"; warn "here";',
+    file => 'relative.pl', relative => 'relative.pl', folder => $Launcher::FOLDER);
+again('die',              "\n\ndie 'no'");
+again('die of an object', 'die bless {}, "Thing"; package Thing; use overload q("") => sub { "a thing\n" };');
+again('a hook for die',   'BEGIN { $SIG{__DIE__} = sub { print "hook: $_[0]", $^S } } print "start\n"; eval { die "caught\n" }; die "end\n"');
+again('a hook for warn',  'BEGIN { $SIG{__WARN__} = sub { print "hook: $_[0]" } } my $x; use warnings; print "a" . $x; warn "b"');
+again('croak',            'use Carp; sub f { Carp::cluck("deep") } f(1, "a"); Carp::confess("end");');
+again('exit in eval',     'eval { exit 5 }; print "not here"');
+again('END and DESTROY', <<'SCRIPT');
+my $lexical = bless [];
+our $global = bless [];
+sub DESTROY { print "destroy\n" }
+END { print "end $?\n"; $? = 4 }
+print "run\n";
+exit 3;
+SCRIPT
+again('a runtime error',  "my \@a = (1);\nmy \$x = \$a[0]->method;\n");
+again('DATA',             "print <DATA>; print tell(DATA) > 0 ? 'ok' : 'no';\n__DATA__\n" . "line\n" x 5000);
+again('DATA, a part',     "print scalar <DATA>; warn 'here';\n__END__\n" . "line\n" x 5000);
+again('DATA of a module', "package Other; sub r { print <Other::DATA> } package main; Other::r(); package Other;\n__DATA__\nother\n");
+again('line of input',    'my $x = <STDIN>; warn "after"; print <STDIN>; die "end"', stdin => "a\nb\nc\n");
+again('<>',               'my $x = <>; print $x, "$."', stdin => "a\nb\nc\n");
+again('all of <>',        'print while <>; print "$ARGV"', stdin => "a\nb\nc\n");
+again('layers',           'use open qw(:std :utf8); print length(<STDIN>), chr(0x263a), "\n"', stdin => "\xe2\x98\xba");
+again('layers, later',    'print length(<STDIN>); binmode STDIN, ":encoding(UTF-8)"; binmode STDOUT, ":utf8"; print length(<STDIN>), chr(0x263a), "\n"', stdin => "\xe2\x98\xba\n\xe2\x98\xba");
+again('layers by -C',     'print length(<STDIN>), length($ARGV[0]), chr(0x263a), <DATA>' . "\n__DATA__\n\xe2\x98\xba\n",
+    stdin => "\xe2\x98\xba", arguments => ["\xe2\x98\xba"], switches => ['-CSDA']);
+again('changed folder',   'BEGIN { chdir "/usr"; umask 027 } use Cwd; print getcwd, umask; chdir "/"; umask 0');
+again('environment set', <<'SCRIPT', environment => { PATH => '/usr/bin:/bin', KEPT => 1 });
+BEGIN {
+    $ENV{PATH} = "/bin";
+    delete $ENV{GONE};
+    $ENV{NEW} = 1;
+    our $kept = \%ENV;
+    { local $ENV{L} = 1 }
+}
+print map { "$_=$kept->{$_}\n" } sort keys %$kept;
+system 'echo $NEW $PATH $L';
+SCRIPT
+again('a broken script caught', 'eval "1 +* 2"; print $@; eval { require No::Such::Module }; print $@ =~ /^Can\'t locate/ ? 1 : 0, exists $INC{"No/Such/Module.pm"} ? 1 : 0', masks => qr/\(eval \d+\)/);
+again('handles',          'print STDOUT "a"; print STDERR "b"; $| = 1; print "c"; open my $o, ">&", \*STDOUT; print $o "d"; open LEFT, ">&STDOUT"; print LEFT "e"');
+again('SIGPIPE is not ignored', 'system "cat /proc/self/status | grep Sig[IB]"; print $SIG{PIPE} // "undef"');
+again('children',         'my $p = fork; if (!$p) { exit 3 } waitpid $p, 0; print $? >> 8, `echo $$` == $$ ? "same" : "other"');
+
+# What only this can get wrong.
+again('switches of the first line', "#!/usr/bin/perl -w\nprint \$^W; \$^W = 0; my \$x; print \"\$x\"");
+again('lexicals and named subs', 'use strict; use warnings; my $n = 1; my @l; sub add { push @l, $n++ } add() for 1 .. 3; print "@l"; { my $c = 5; sub step { $c++ } } print step(), step()');
+again('state',            'use feature "state"; sub n { state $n = 0; ++$n } print n(), n()');
+again('variables', <<'SCRIPT');
+our ($s, @a, %h); our $set = 1; our @T = (1);
+$n++; $s .= 'x'; push @a, 1; $h{a}++; push @Other::list, 1; push @T, 2; $Other::Deep::n++;
+print join ',', $n, $s, "@a", %h, "@Other::list", "@T", $Other::Deep::n, join '', sort grep { /^dyn/ } keys %main::;
+${"dyn$n"} = 5; @{"dynamic"} = (1); *{"dynamic_sub"} = sub { 1 }; *name = \&step; *s = \'constant'; *a = *h;
+tie %h, 'T'; sub T::TIEHASH { bless [] }
+package Other; sub f { } package Other::Deep; sub g { }
+SCRIPT
+again('special variables', 'print defined $, ? 1 : 0, defined $\ ? 1 : 0, $/ // "undef", $;, $", $|, $~, $^, $=, $0, "$@", "@INC", $? // "u"; ($,, $\, $/, $;, $", $|, $0, $_, $~, $=) = ("a", "b", undef, "c", "d", 1, "e", "f", "g", 7); push @INC, "/x"; $. = 5; $? = 3; select STDERR; $^F = 20');
+again('a hidden default',  'my $x = shift; my $y = shift // "none"; print "$x $y"; sub f { shift } print f(3); &g; sub g { print scalar @_ }', arguments => ['one']);
+again('signals',           'print $SIG{ALRM} // "none", $SIG{__WARN__} // "none", alarm 0; $SIG{ALRM} = sub { }; $SIG{__WARN__} = sub { }; $SIG{CHLD} = "IGNORE"; alarm 100');
+again('signals of setup',  'BEGIN { $SIG{USR1} = sub { print "caught $n" }; alarm 50; } $n++; kill USR1 => $$; print alarm(0) > 0 ? 1 : 0; delete $SIG{USR1}');
+again('BEGIN',             'BEGIN { push @list, 1; $n++; $code = sub { $lexical } } my $lexical = 3; print "@list $n"; use lib "/nowhere"; print "@INC"; use constant NOW => rand; use constant X => 3; print X; sub p() { 5 } print p + 1;', switches => ['-w']);
+again('inheritance',       'package A; sub new { bless {}, shift } sub m { "A" } package B1; our @ISA = "A"; package main; print B1->new->m; @B1::ISA = ("C"); sub C::m { "C" } print B1->m; *A::m = sub { "other" };', switches => ['-w']);
+again('what is required',  "require './later.pl'; print \$later, later(); \$later = 5", folder => $Launcher::FOLDER, switches => ['-w'])
+    if Launcher::script('$later = 1; sub later { 2 } 1;', 'later.pl');
+again('what is imported',  'require POSIX; POSIX->import("floor"); print floor(2.5), defined &ceil ? 1 : 0; POSIX->import("ceil"); print ceil(2.5); eval "sub made { 7 }"; print made()', switches => ['-w']);
+again('END blocks',        'END { print "first $?" } END { print "second"; die "in END\n" } eval q(END { print "late" }); require "./ending.pl"; print "run"; exit 2', folder => $Launcher::FOLDER)
+    if Launcher::script('END { print "required\n" } 1;', 'ending.pl');
+again('END blocks of modules', "use lib '$Launcher::FOLDER'; use Ending; print 'run'")
+    if Launcher::script('package Ending; my $n = 0; END { print "end" } 1;', 'Ending.pm');
+again('caller', 'sub f { print join ",", map { $_ // "u" } caller; print join ",", map { $_ // "u" } (caller 0)[0 .. 4]; print scalar caller(1) ? 1 : 0; print scalar(my @x = caller 1) } f(1); main() unless caller; sub main { print "main", "-" . caller }');
+again('CGI::Carp',         'use CGI::Carp qw(fatalsToBrowser); eval { die "caught" }; warn "careful"; die "not caught"', masks => qr/\[[^\]]+\]/);
+again('CGI',               'use CGI qw(:standard); print header, param("x"), path_info(); print CGI->new->param("x"); $CGI::POST_MAX = 3 if $CGI::POST_MAX == -1; print $CGI::POST_MAX',
+    environment => { QUERY_STRING => 'x=1', REQUEST_METHOD => 'GET' });
+again('POD at the end',    "print 1;\n\n=head1 X\n\n}\n");
+again('DATA behind POD',   "print <DATA>;\n\n=head1 X\n\n=cut\n\n__END__\nx }\n");
+again('no semicolon',      "print 1 # }");
+again('a format',          "our \$x = 3;\nformat STDOUT =\n@<<<\n\$x\n.\nwrite; print \$-;\n");
+again('a heredoc',         "print <<A . <<B;\na\nA\nb\nB\nprint __LINE__");
+again('utf8',              "use utf8; print length('\xe2\x98\xba'), <DATA>;\n__DATA__\n\xe2\x98\xba\n");
+again('a lock',            'use Fcntl ":flock"; open my $f, "<", $0; print flock($f, LOCK_EX | LOCK_NB) ? 1 : 0; sub g { $f }');
+again('wantarray and return', 'print defined wantarray ? 1 : 0');
+again('exit in a module',  "use lib '$Launcher::FOLDER'; use Leaving; Leaving::now(); print 'no'")
+    if Launcher::script('package Leaving; sub now { exit 6 } 1;', 'Leaving.pm');
+
+done_testing;
