@@ -120,12 +120,12 @@ again('special variables', 'print defined $, ? 1 : 0, defined $\ ? 1 : 0, $/ // 
 again('a hidden default',  'my $x = shift; my $y = shift // "none"; print "$x $y"; sub f { shift } print f(3); &g; sub g { print scalar @_ }', arguments => ['one']);
 again('signals',           'print $SIG{ALRM} // "none", $SIG{__WARN__} // "none", alarm 0; $SIG{ALRM} = sub { }; $SIG{__WARN__} = sub { }; $SIG{CHLD} = "IGNORE"; alarm 100');
 again('signals of setup',  'BEGIN { $SIG{USR1} = sub { print "caught $n" }; alarm 50; } $n++; kill USR1 => $$; print alarm(0) > 0 ? 1 : 0; delete $SIG{USR1}');
-again('BEGIN',             'BEGIN { push @list, 1; $n++; $code = sub { $lexical } } my $lexical = 3; print "@list $n"; use lib "/nowhere"; print "@INC"; use constant NOW => rand; use constant X => 3; print X; sub p() { 5 } print p + 1;', switches => ['-w']);
+again('BEGIN',             'our (@list, $n, $code); BEGIN { push @list, 1; $n++; my $l; $code = sub { $l++ } } my $lexical = 3; print "@list $n"; use lib "/nowhere"; print "@INC"; use constant NOW => rand; use constant X => 3; print X; sub p() { 5 } print p + 1;', switches => ['-w']);
 again('inheritance',       'package A; sub new { bless {}, shift } sub m { "A" } package B1; our @ISA = "A"; package main; print B1->new->m; @B1::ISA = ("C"); sub C::m { "C" } print B1->m; *A::m = sub { "other" };', switches => ['-w']);
 again('what is required',  "require './later.pl'; print \$later, later(); \$later = 5", folder => $Launcher::FOLDER, switches => ['-w'])
     if Launcher::script('$later = 1; sub later { 2 } 1;', 'later.pl');
 again('what is imported',  'require POSIX; POSIX->import("floor"); print floor(2.5), defined &ceil ? 1 : 0; POSIX->import("ceil"); print ceil(2.5); eval "sub made { 7 }"; print made()', switches => ['-w']);
-again('END blocks',        'END { print "first $?" } END { print "second"; die "in END\n" } eval q(END { print "late" }); require "./ending.pl"; print "run"; exit 2', folder => $Launcher::FOLDER)
+again('END blocks',        'END { print "first $?" } END { print "second"; $! = 5; die "in END\n" } eval q(END { print "late" }); require "./ending.pl"; print "run"; exit 2', folder => $Launcher::FOLDER)
     if Launcher::script('END { print "required\n" } 1;', 'ending.pl');
 again('END blocks of modules', "use lib '$Launcher::FOLDER'; use Ending; print 'run'")
     if Launcher::script('package Ending; my $n = 0; END { print "end" } 1;', 'Ending.pm');
@@ -140,8 +140,106 @@ again('a format',          "our \$x = 3;\nformat STDOUT =\n@<<<\n\$x\n.\nwrite; 
 again('a heredoc',         "print <<A . <<B;\na\nA\nb\nB\nprint __LINE__");
 again('utf8',              "use utf8; print length('\xe2\x98\xba'), <DATA>;\n__DATA__\n\xe2\x98\xba\n");
 again('a lock',            'use Fcntl ":flock"; open my $f, "<", $0; print flock($f, LOCK_EX | LOCK_NB) ? 1 : 0; sub g { $f }');
-again('wantarray and return', 'print defined wantarray ? 1 : 0');
 again('exit in a module',  "use lib '$Launcher::FOLDER'; use Leaving; Leaving::now(); print 'no'")
     if Launcher::script('package Leaving; sub now { exit 6 } 1;', 'Leaving.pm');
+
+again('CGI, later',        'require CGI; print CGI->new->param("x"); print CGI::param("x")', environment => { QUERY_STRING => 'x=1', REQUEST_METHOD => 'GET' }, masks => qr/.*list context.*/);
+again('settings of a module', 'use Data::Dumper; print Dumper([1]); $Data::Dumper::Indent = 0; @Data::Dumper::EXPORT = (); $Not::There::x++; print $Not::There::x');
+again('an END block before a use', 'END { print "end" } use POSIX; print POSIX::floor(2.5)');
+again('files by <>',       'print while <>', arguments => ['/etc/hostname', '/etc/hostname']);
+again('random numbers',    'print rand == $before ? 1 : 0; $Kept::before = $before = rand');
+again('each',              'our %h; BEGIN { %h = (a => 1, b => 2) } my ($k) = each %h; print scalar keys %h; each %h; my @k = each %h; print defined $k ? 1 : 0');
+again('local',             'our $x = 1; local $x = 2; local $, = "-"; local $ENV{X} = 3; print $x, $ENV{X}; exit');
+
+# Every request has its own environment, arguments, input and start time.
+my $server   = server(script => 'my $in = join "", <STDIN>; print "$$ $in $ENV{E} @ARGV $^T ", rand');
+my $executor = $server->fork(requests => 9, stdin => 'in1');
+my @seen;
+for my $i (1 .. 3) {
+    my $result = serve($server, $executor, stdin => "in$i", environment => { E => "e$i" }, arguments => ["a$i"]);
+    push @seen, [split ' ', $result->{stdout}];
+    is_deeply [@{ $seen[-1] }[0 .. 3]], [$seen[0][0], "in$i", "e$i", "a$i"], "request $i in the same process";
+}
+isnt $seen[1][5], $seen[2][5], 'random numbers';
+isnt $seen[0][5], $seen[1][5], 'from the beginning';
+close $executor->{call};
+is_deeply [@{ $server->reap($executor) }{qw(status stderr)}], [0, ''], 'end-of-file while it is parked';
+is $server->call(requests => undef, stdin => 'one')->{stdout} =~ / one / ? 1 : 0, 1, 'one request';
+
+# Objects are destroyed, files closed, and the response ends, when a request ends.
+my $left = server(script => <<'SCRIPT');
+use Fcntl ':flock';
+our $object = bless ['global']; my $lexical = bless ['lexical']; my $captured = bless ['captured']; sub f { $captured }
+open LOCK, '<', $0; open my $lock, '<', $0; sub g { $lock }
+print flock(LOCK, LOCK_SH), flock($lock, LOCK_SH);
+open our $pipe, '|-', 'cat' or die; print $pipe 'piped';
+END { open my $other, '<', $0; print flock($other, LOCK_EX | LOCK_NB) ? 1 : 0 }
+sub DESTROY { syswrite STDERR, "$_[0][0] " }
+SCRIPT
+$executor = $left->fork(requests => 4);
+for my $round (1 .. 3) {
+    my $result = serve($left, $executor, environment => { PATH => $ENV{PATH} });
+    is $result->{stdout}, '110piped', "what was written to a pipe, $round";
+    like $result->{stderr}, qr/\blexical global \z/, "objects, $round";
+}
+$left->send($executor, environment => { PATH => $ENV{PATH} });
+is join(' ', sort split ' ', $left->reap($executor)->{stderr}), 'captured global lexical', 'the last';
+
+# The process is not used again.
+my %doubtful = (
+    'close STDOUT'                                                        => 0,
+    'tie *STDOUT, "T"; sub T::TIEHANDLE { bless [] }'                     => 0,
+    'if (!fork) { exec "sleep", 1 } $? = 0'                               => 0,
+    'exec "true"'                                                         => 0,
+    'kill TERM => $$; sleep 1'                                            => 15,
+    "if (\$\$) { require '$Launcher::FOLDER/Ending2.pm' }"                              => 0,
+    'if (!fork) { exit 3 } wait; close STDIN; exit 4'                     => 4 << 8,
+);
+Launcher::script('package Ending2; END { print "end" } 1;', 'Ending2.pm');
+for my $statement (sort keys %doubtful) {
+    my $server   = server(script => $statement);
+    my $executor = $server->fork(requests => 9);
+    is serve($server, $executor, environment => { PATH => $ENV{PATH} })->{status}, "ended with $doubtful{$statement}", $statement;
+}
+
+# Where it cannot be, and why.
+my @once = (
+    ['it runs under -T',                             '', '-T'],
+    ['of its switch -n',                             '', '-n'],
+    ['of its switch -s',                             "#!/usr/bin/perl -s\n"],
+    ['it has a CHECK or an INIT block',              'INIT { $x++ }'],
+    ['its text is not plain',                        "print 1;\r\nprint 2;\r\n"],
+    ['setup has opened F',                           'BEGIN { open F, "<", $0 }'],
+    ['a standard handle is closed or tied',          'BEGIN { close STDIN }'],
+    ['its DATA is not where it should be',           "BEGIN { *x = sub { close DATA } } UNITCHECK { x() }\n__DATA__\n"],
+    ['perl has changed what its name is',            'BEGIN { $0 = "other" }'],
+    ['its text goes through a filter',               'use Filter::Util::Call;'],
+);
+for my $case (@once) {
+    my ($reason, $text, @switches) = @$case;
+    my $server = server(script => $text, switches => \@switches);
+    is $server->{ready} && $server->{ready}{reuse}, undef, "$reason: not offered";
+    is_deeply $server->{note}, ["each process serves one request, since $reason"], 'and why';
+    is $server->call(requests => 5)->{status}, 0, 'one request';
+}
+
+# A thousand requests.
+my $many = server(script => <<'SCRIPT', switches => ['-w']);
+use strict; use CGI;
+my $q = CGI->new; my @list = map { { n => $_ } } 1 .. 100; our %table = map { $_ => [$_] } 1 .. 100;
+sub page { $q->header, scalar @list } END { 1 }
+opendir my $f, '/proc/self/fd'; open my $memory, '<', '/proc/self/statm'; my ($size) = split ' ', <$memory>;
+print page(), join(',', sort { $a <=> $b } grep { /\d/ } readdir $f), " $size";
+exit 1 if $size % 2;
+SCRIPT
+$executor = $many->fork(requests => 1000);
+my (%shown, @sizes);
+for my $count (1 .. 999) {
+    my $result = serve($many, $executor, environment => { REQUEST_METHOD => 'GET', QUERY_STRING => 'a=1' });
+    $result->{stdout} =~ s/ (\d+)$// and push @sizes, $1;
+    $shown{"$result->{stdout}$result->{stderr}"}++;
+}
+is_deeply [values %shown], [999], 'a thousand requests say the same' or diag explain \%shown;
+cmp_ok $sizes[-1] - $sizes[99], '<', 50, 'and need no more memory' or diag join ' ', map { $sizes[ $_ * 100 - 1 ] } 1 .. 9;
 
 done_testing;

@@ -85,6 +85,7 @@ sub _let_go {
     Proc::Prefork::Interp::Descriptors::nothing(0 .. 2);
     Proc::Prefork::Interp::Descriptors::give($survey, 0, 1, 2);
     Proc::Prefork::Interp::Descriptors::forget_end();
+    seek $_, 0, 0 for *STDOUT, *STDERR;    # what tell says: CGI::Carp asks it whether there is a header already
     return !grep { !Proc::Prefork::Interp::Ending::is_clean($_, UNCLEAN) } @handles;
 }
 

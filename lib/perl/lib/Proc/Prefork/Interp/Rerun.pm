@@ -27,6 +27,10 @@ use 5.020;    # brings strict, and loads no file that the script would see in %I
 use Proc::Prefork::Interp::Persistent;
 use Proc::Prefork::Interp::Restore;
 
+# What CGI remembers of a request.
+my @CGIS = qw(Q BEEN_THERE QUERY_CHARSET QUERY_PARAM QUERY_FIELDNAMES QUERY_TMPFILES DTD_PUBLIC_IDENTIFIER XHTML NPH TABINDEX
+    LIST_CONTEXT_WARN POST_MAX DISABLE_UPLOADS);
+
 my $script;     # what has to be known to run it again; undef if that cannot be
 my $next;       # the request that comes: the process as Persistent knows it, the status of the last one, code
 
@@ -37,8 +41,7 @@ sub prepare {
     my $path = $handover->{program} =~ m{^/} ? $handover->{program} : "$handover->{directory}/$handover->{program}";
     open my $file, '<:raw', $path or return "$path cannot be read: $!";
     my $text = do { local $/; readline $file };
-    my @packages = ('main', grep { $_ ne 'main' } $text =~ /^[^#\n]*?\bpackage\s+(\w+(?:(?:::|')\w+)*)/mg);
-    s/'/::/g for @packages;
+    my @packages = ('main', grep { $_ ne 'main' } _packages($text));
     my $reason = _why_not($handover, $text) // Proc::Prefork::Interp::Restore::why_not(@packages);
     return $reason if defined $reason;
     my @data = Proc::Prefork::Interp::Restore::data(@packages);
@@ -53,13 +56,26 @@ sub prepare {
         changes     => $changes,
         start       => $handover->{directory},
         files       => {%INC},
+        late_cgi    => !exists $INC{'CGI.pm'},
         user        => "$< $> $( $)",
         ends        => [ _foreign_ends() ],
         # Line 1 is the script's. Its text may end within POD, and then `=pod` means nothing; or outside.
         text => "END {\n#line 1 \"$0\"\n$text\n;\n\n=pod\n\n=cut\n\n;CORE::exit(0)}\n1",
     };
-    Proc::Prefork::Interp::Restore::note(@packages, exists $INC{'CGI.pm'} ? 'CGI' : ());
+    my %others = (CGI => [ exists $INC{'CGI.pm'} ? @CGIS : () ]);
+    my %own    = map { $_ => 1 } @packages;
+    while ($text =~ /[\$\@%]\{?((?:\w+::)*\w+)::(\w+)\b(?!::)/g) {
+        push @{ $others{$1} }, $2 unless $own{$1} || $1 eq 'CORE';
+    }
+    Proc::Prefork::Interp::Restore::note(\@packages, \%others);
     return;
+}
+
+# The packages that the script says are its own.
+sub _packages {
+    my ($text) = @_;
+    my %found = map { s/'/::/gr => 1 } $text =~ /\bpackage\s+(\w+(?:(?:::|')\w+)*)/g;
+    return sort keys %found;
 }
 
 # Perl has read the script in another way than its text says, or does more with it than to run it.
@@ -100,9 +116,12 @@ sub _foreign_ends {
 sub again {
     return unless $script;
     my $own = Proc::Prefork::Interp::Persistent::in_turn() or return;
-    my $status = $? & 255;
+    my $status = $?;
     Proc::Prefork::Interp::Signals::set_aside();    # and SIGPIPE is ignored
-    return unless eval { _clear() } && Proc::Prefork::Interp::Persistent::let_go($own);
+    my $sound = eval { _clear() } && Proc::Prefork::Interp::Persistent::let_go($own);
+    $? = $status;
+    return unless $sound;
+    $status &= 255;
     my $code = eval { _begin_anew($own) } or Proc::Prefork::Interp::Syscall::leave($status);
     $next = [$own, $status, $code];
     die bless [], 'Proc::Prefork::Interp::Rerun::Detour';
@@ -111,7 +130,7 @@ sub again {
 # Takes away what the request has left. Returns false if that cannot be.
 sub _clear {
     local ($., $!);
-    return '' if waitpid(-1, 1) != -1;    # WNOHANG; -1: there is no child
+    Proc::Prefork::Interp::Ending::flush() or return '';    # perl does that before it destroys objects
     return '' if "$< $> $( $)" ne $script->{user};
     for my $name (grep { !exists $script->{files}{$_} } keys %INC) {
         if ($name =~ /\.pm\z/) {
@@ -122,7 +141,8 @@ sub _clear {
             delete $INC{$name};    # it has defined things for this request: the next one loads it again
         }
     }
-    return Proc::Prefork::Interp::Restore::clear();
+    CGI::initialize_globals() if $script->{late_cgi} && defined &CGI::initialize_globals;
+    return Proc::Prefork::Interp::Restore::clear() && waitpid(-1, 1) == -1;    # WNOHANG; -1: there is no child
 }
 
 # Has a module, which was loaded in the request, an END block? Perl has called it and forgotten it.

@@ -13,7 +13,7 @@ package Proc::Prefork::Interp::Restore;
 
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
-my @noted;      # [package, its table, name => what note has found]
+my @noted;      # [package, its table, name => what note has found, whether all its names are the script's]
 my %special;    # perl's own variables
 my $selected;   # the handle that is selected
 my @layers;     # of each of STDIN, STDOUT and STDERR
@@ -45,7 +45,7 @@ sub data {
         my $table = \%{"${_}::"};
         my $glob  = \$table->{DATA};
         exists $table->{DATA} && ref $glob eq 'GLOB' && *$glob{IO} && defined fileno *$glob{IO}
-            ? [$glob, tell *$glob{IO}, join '', map { ":$_" } grep { !/^(?:unix|perlio|stdio)$/ } PerlIO::get_layers(*$glob{IO})]
+            ? [$glob, tell *$glob{IO}, join '', map { ":$_" } grep { !/^(?:unix|perlio|stdio)$/ } PerlIO::get_layers(*$glob)]
             : ();
     } @_;
 }
@@ -62,10 +62,13 @@ sub open_data {
     return !$layers || binmode *$glob, $layers;
 }
 
-# note(@packages) looks at all that is put back later.
+# note($packages, $names) looks at all that is put back later: these packages, and of others these names, such as
+# { CGI => ['POST_MAX'] }.
 sub note {
+    my ($packages, $names) = @_;
     BEGIN { $^H &= ~0x2 }    # no strict 'refs', without strict.pm
-    @noted   = map { [$_, \%{"${_}::"}, _look($_)] } @_;
+    @noted   = map { my $table = \%{"${_}::"}; [$_, $table, _look($table, _names($table)), 1] } @$packages;
+    push @noted, map { my $table = \%{"${_}::"}; [$_, $table, _look($table, @{ $names->{$_} }), ''] } sort keys %$names;
     %special = _special();
     $selected = select;
     @layers   = (_layers(*STDIN), _layers(*STDOUT, 1), _layers(*STDERR, 1));
@@ -82,20 +85,17 @@ sub _names {
 # What is in each: references to the scalar, the array and the hash, copies of them, whether there is code, and what the
 # glob calls itself. What is tied or read-only stays as it is.
 sub _look {
-    my ($package) = @_;
-    BEGIN { $^H &= ~0x2 }    # no strict 'refs', without strict.pm
-    my $table = \%{"${package}::"};
+    my ($table, @names) = @_;
     my %found;
-    for my $name (_names($table)) {
+    for my $name (@names) {
         my $glob = \$table->{$name};
         if (ref $glob ne 'GLOB') {    # a constant, or a sub that is no more than declared
             $found{$name} = {};
             next;
         }
         my ($scalar, $array, $hash) = (*$glob{SCALAR}, *$glob{ARRAY}, *$glob{HASH});
-        my $method = $package eq 'CGI' && defined *$glob{CODE} && !defined $$scalar;
         my %known  = (code => defined *$glob{CODE}, glob => "*$glob");
-        @known{qw(scalar value)} = ($scalar, $$scalar) unless $method || tied $$scalar || Internals::SvREADONLY($$scalar);
+        @known{qw(scalar value)} = ($scalar, $$scalar) unless tied $$scalar || Internals::SvREADONLY($$scalar);
         @known{qw(array list)}   = ($array, [@$array]) if $array && !tied @$array;
         @known{qw(hash pairs)}   = ($hash, {%$hash})   if $hash && !tied %$hash;
         $known{plain} = !grep { ref || ref \$_ eq 'GLOB' } map { ($_->{value}, @{ $_->{list} || [] }, values %{ $_->{pairs} || {} }) } \%known;
@@ -110,21 +110,21 @@ sub clear {
     local $?;    # closing a pipe sets it
     my %standard = map { *$_{IO} + 0 => 1 } *STDIN, *STDOUT, *STDERR;
     for my $package (@noted) {
-        my ($package_name, $table, $known) = @$package;
-        for my $name (_names($table)) {
+        my ($package_name, $table, $known, $whole) = @$package;
+        for my $name ($whole ? _names($table) : keys %$known) {
             my ($glob, $had) = (\$table->{$name}, $known->{$name});
-            if (ref $glob eq 'GLOB' && $package_name ne 'CGI') {
-                my $handle = *$glob{IO};
-                _close($handle) if $handle && $name ne 'DATA' && !$standard{ $handle + 0 };
-                $glob = _renew($package_name, $table, $name, $had)
-                    if $had && $had->{glob} && ("*$glob" ne $had->{glob} || !$had->{code} && defined *$glob{CODE});
-            }
-            if ($had) {
-                _put_back($glob, $had) if ref $glob eq 'GLOB';
-            }
-            elsif ($package_name ne 'CGI') {
+            if (!$had) {
+                _close(*$glob{IO}) if ref $glob eq 'GLOB' && *$glob{IO} && !$standard{ *$glob{IO} + 0 };
                 delete $table->{$name};
+                next;
             }
+            next if ref $glob ne 'GLOB';
+            if ($whole) {
+                _close(*$glob{IO}) if *$glob{IO} && $name ne 'DATA' && !$standard{ *$glob{IO} + 0 };
+                $glob = _renew($package_name, $table, $name, $had)
+                    if $had->{glob} && ("*$glob" ne $had->{glob} || !$had->{code} && defined *$glob{CODE});
+            }
+            _put_back($glob, $had);
         }
     }
     _set_special();
@@ -246,8 +246,13 @@ sub _format {
 sub _set_handles {
     my @handles = (*STDIN, *STDOUT, *STDERR);
     for my $i (1, 2) {
+        next if "@{[ _format($handles[$i]) ]}" eq "@{ $formats[$i] }";
         select $handles[$i];
-        ($|, $~, $^, $=, $-, $%) = @{ $formats[$i] };
+        my ($flush, $format, $top, @page) = @{ $formats[$i] };
+        $| = $flush;
+        $~ = $format if $~ ne $format;
+        $^ = $top    if $^ ne $top;
+        ($=, $-, $%) = @page;
     }
     select $selected;
     for my $i (0 .. 2) {
