@@ -206,7 +206,7 @@ data
 }
 
 // With reuse an unchanged script is run again in the same process, and sees nothing of
-// the requests before.
+// the requests before. Ruby's library cannot do that: there each request has a process.
 func TestReuse(t *testing.T) {
 	umask := syscall.Umask(0)
 	syscall.Umask(umask)
@@ -223,7 +223,7 @@ func TestReuse(t *testing.T) {
 			wantMode(t, r, "automatic")
 			processes[r.Header.Get("Prefork-Pid")] = true
 		}
-		if len(processes) > 4 {
+		if once := name == "app.rb"; once && len(processes) != 20 || !once && len(processes) > 4 {
 			t.Errorf("%s: 20 requests had %d processes", name, len(processes))
 		}
 	}

@@ -149,10 +149,6 @@ is $plain->call->{stdout}, '123', 'prefork_accept is true once';
 my $fdpass = server('while (prefork_accept()) { print "once" }', environment => { PREFORK_INTERP_TEST_TRANSPORT => 'fdpass' });
 is $fdpass->{ready}{reuse}, undef, 'IO::FDPass receives one descriptor';
 is $fdpass->call(requests => 5)->{stdout}, 'once', 'so one request';
-my $automatic = Launcher->start(script => 'print "once"', settings => ['reuse=on']);
-is $automatic->{ready}{reuse}, undef, 'an automatic fork point';
-is_deeply $automatic->{note}, ['each process serves one request: for more the script must call prefork_accept'], 'says why';
-is $automatic->call->{stdout}, 'once', 'and is warm';
 is Launcher::cold(switches => ['-I', $Launcher::LIB], script => "$api print 'x' while prefork_accept();")->{stdout},
     'x', 'standalone';
 

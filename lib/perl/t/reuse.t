@@ -205,8 +205,8 @@ for my $statement (sort keys %doubtful) {
 # Where it cannot be, and why.
 my @once = (
     ['it runs under -T',                             '', '-T'],
-    ['of its switch -n',                             '', '-n'],
-    ['of its switch -s',                             "#!/usr/bin/perl -s\n"],
+    ['it has the switch -n',                             '', '-n'],
+    ['it has the switch -s',                             "#!/usr/bin/perl -s\n"],
     ['it has a CHECK or an INIT block',              'INIT { $x++ }'],
     ['its text is not plain',                        "print 1;\r\nprint 2;\r\n"],
     ['setup has opened F',                           'BEGIN { open F, "<", $0 }'],

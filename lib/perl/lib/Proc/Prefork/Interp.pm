@@ -8,7 +8,8 @@ package Proc::Prefork::Interp;
 #   Automatic.pm  automatic fork point    Handover  Loaded  Watch  Early ─▶ Native
 #
 #   Native and Version1 share Executor, Descriptors, Signals, Wire, Syscall. Native
-#   alone: Ending, which sends Scout; Pages; Persistent, where the script has prefork_accept.
+#   alone: Ending, which sends Scout; Pages; Persistent, where the script has prefork_accept. Automatic with
+#   `reuse on`: Rerun ─▶ Persistent  Restore.
 
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
@@ -248,6 +249,9 @@ as always. Changes that setup has made to C<%ENV> stay in force in the executors
 
 Files that the script begins by requiring, such as C<require "lib.pl">, are loaded in setup if they do nothing there that belongs to
 a request. (F<docs/fork-safety.md>, "What Perl scripts require".)
+
+Where the administrator says C<reuse on> a process serves several requests of such a script: the script is run again from its
+beginning, compiled anew, with its variables, handles and signals put back. (F<docs/fork-safety.md>, "Reuse".)
 
 The script is run cold if setup looks at the environment of a request, or lists all of it; the
 launcher is told where. Under taint mode (C<-T>) this is not watched.

@@ -85,7 +85,8 @@ sub _why_not {
     return 'it runs under -T'                    if ${^TAINT};
     return 'it runs in the debugger'             if $^P;
     return 'it has threads'                      if $INC{'threads.pm'};
-    return 'its text goes through a filter'      if $INC{'Filter/Util/Call.pm'} || $INC{'SelfLoader.pm'};
+    return 'its text goes through a filter'      if $INC{'Filter/Util/Call.pm'};
+    return 'SelfLoader reads its text'           if $INC{'SelfLoader.pm'};
     return 'its text is not plain'               if $text =~ /\A(?:\xef\xbb\xbf|\xfe\xff|\xff\xfe)|[\0\x04\x1a]|\r\n/;
     return 'it has a CHECK or an INIT block'     if $text =~ /^[^#\n]*?\b(?:CHECK|INIT)\s*\{/m;
     my ($first) = $text =~ /\A#![^\n]*?perl[^\s]*[ \t]+(-[^\n]*)/;
@@ -97,7 +98,7 @@ sub _why_not {
         shift @words if $switches[-1] eq '-I';
     }
     for my $switch (@switches) {
-        return "of its switch $switch" if $switch !~ /^-(?:[wWXU]*|C\w*|[IMm].*)$/;
+        return "it has the switch $switch" if $switch !~ /^-(?:[wWXU]*|C\w*|[IMm].*)$/;
     }
     return;
 }
@@ -142,7 +143,8 @@ sub _clear {
         }
     }
     CGI::initialize_globals() if $script->{late_cgi} && defined &CGI::initialize_globals;
-    return Proc::Prefork::Interp::Restore::clear() && waitpid(-1, 1) == -1;    # WNOHANG; -1: there is no child
+    Proc::Prefork::Interp::Restore::clear();
+    return waitpid(-1, 1) == -1;    # WNOHANG; -1: there is no child
 }
 
 # Has a module, which was loaded in the request, an END block? Perl has called it and forgotten it.
@@ -178,7 +180,7 @@ sub _begin_anew {
     };
     umask $own->{mask};
     chdir $own->{directory} or return;
-    Proc::Prefork::Interp::Restore::after_compilation();
+    Proc::Prefork::Interp::Restore::after_compilation() or return;
     Proc::Prefork::Interp::Restore::open_data($script->{data}, $script->{path}) or return;
     Proc::Prefork::Interp::Restore::forget_lines();
     return $code;

@@ -105,9 +105,8 @@ sub _look {
 }
 
 # clear() puts back all variables, takes away names that the request has added, and closes what it has
-# opened. Returns false if something cannot be put back.
+# opened.
 sub clear {
-    local $?;    # closing a pipe sets it
     my %standard = map { *$_{IO} + 0 => 1 } *STDIN, *STDOUT, *STDERR;
     for my $package (@noted) {
         my ($package_name, $table, $known, $whole) = @$package;
@@ -129,10 +128,11 @@ sub clear {
     }
     _set_special();
     undef $_;
-    return _set_handles();
+    return;
 }
 
-# after_compilation() puts back what is plain, after BEGIN blocks have run again.
+# after_compilation() puts back what is plain, after BEGIN blocks have run again, and what belongs to the standard
+# handles. Returns false if that cannot be.
 sub after_compilation {
     for my $package (@noted) {
         my (undef, $table, $known) = @$package;
