@@ -135,6 +135,7 @@ again('CGI',               'use CGI qw(:standard); print header, param("x"), pat
     environment => { QUERY_STRING => 'x=1', REQUEST_METHOD => 'GET' });
 again('POD at the end',    "print 1;\n\n=head1 X\n\n}\n");
 again('DATA behind POD',   "print <DATA>;\n\n=head1 X\n\n=cut\n\n__END__\nx }\n");
+again('a token in a text',   "print <<A, <DATA>;\n__END__ x\nA\n__END__\ny\n");
 again('no semicolon',      "print 1 # }");
 again('a format',          "our \$x = 3;\nformat STDOUT =\n@<<<\n\$x\n.\nwrite; print \$-;\n");
 again('a heredoc',         "print <<A . <<B;\na\nA\nb\nB\nprint __LINE__");
@@ -147,6 +148,7 @@ again('CGI, later',        'require CGI; print CGI->new->param("x"); print CGI::
 again('settings of a module', 'use Data::Dumper; print Dumper([1]); $Data::Dumper::Indent = 0; @Data::Dumper::EXPORT = (); $Not::There::x++; print $Not::There::x');
 again('an END block before a use', 'END { print "end" } use POSIX; print POSIX::floor(2.5)');
 again('files by <>',       'print while <>', arguments => ['/etc/hostname', '/etc/hostname']);
+again('what is tied or read-only', 'use Config; print $Config::Config{version}; our (%t, @r); BEGIN { package T2; sub TIEHASH { bless {} } sub FETCH { "fetched" } package main; tie %t, "T2"; @r = (1, 2) unless @r; Internals::SvREADONLY(@r, 1) } print $t{x}, "@r"');
 again('random numbers',    'print rand == $before ? 1 : 0; $Kept::before = $before = rand');
 again('each',              'our %h; BEGIN { %h = (a => 1, b => 2) } my ($k) = each %h; print scalar keys %h; each %h; my @k = each %h; print defined $k ? 1 : 0');
 again('local',             'our $x = 1; local $x = 2; local $, = "-"; local $ENV{X} = 3; print $x, $ENV{X}; exit');

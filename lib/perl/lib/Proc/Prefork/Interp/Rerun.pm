@@ -44,14 +44,14 @@ sub prepare {
     my @packages = ('main', grep { $_ ne 'main' } _packages($text));
     my $reason = _why_not($handover, $text) // Proc::Prefork::Interp::Restore::why_not(@packages);
     return $reason if defined $reason;
-    my @data = Proc::Prefork::Interp::Restore::data(@packages);
-    if (@data != ($text =~ s/^[^#\n]*?\K\b__(?:END|DATA)__\b.*//ms)) {
-        return 'its DATA is not where it should be';
-    }
+    my ($data) = Proc::Prefork::Interp::Restore::data(@packages);
+    $text = substr $text, 0, $data->[1] if $data;
+    return 'its DATA is not where it should be'
+        if $data ? $text !~ s/\b__(?:END|DATA)__\b[^\n]*\n?\z// : $text =~ /^[^#\n]*?\b__(?:END|DATA)__\s*$/m;
     require B;    # the one way to the list of END blocks
     $script = {
         path        => $path,
-        data        => $data[0],
+        data        => $data,
         environment => {%$environment},
         changes     => $changes,
         start       => $handover->{directory},
@@ -62,7 +62,7 @@ sub prepare {
         # Line 1 is the script's. Its text may end within POD, and then `=pod` means nothing; or outside.
         text => "END {\n#line 1 \"$0\"\n$text\n;\n\n=pod\n\n=cut\n\n;CORE::exit(0)}\n1",
     };
-    my %others = (CGI => [ exists $INC{'CGI.pm'} ? @CGIS : () ]);
+    my %others = exists $INC{'CGI.pm'} ? (CGI => [@CGIS]) : ();
     my %own    = map { $_ => 1 } @packages;
     while ($text =~ /[\$\@%]\{?((?:\w+::)*\w+)::(\w+)\b(?!::)/g) {
         push @{ $others{$1} }, $2 unless $own{$1} || $1 eq 'CORE';

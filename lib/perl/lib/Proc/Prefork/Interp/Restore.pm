@@ -87,7 +87,7 @@ sub _names {
 sub _look {
     my ($table, @names) = @_;
     my %found;
-    for my $name (@names) {
+    for my $name (grep { exists $table->{$_} } @names) {
         my $glob = \$table->{$name};
         if (ref $glob ne 'GLOB') {    # a constant, or a sub that is no more than declared
             $found{$name} = {};
@@ -96,8 +96,9 @@ sub _look {
         my ($scalar, $array, $hash) = (*$glob{SCALAR}, *$glob{ARRAY}, *$glob{HASH});
         my %known  = (code => defined *$glob{CODE}, glob => "*$glob");
         @known{qw(scalar value)} = ($scalar, $$scalar) unless tied $$scalar || Internals::SvREADONLY($$scalar);
-        @known{qw(array list)}   = ($array, [@$array]) if $array && !tied @$array;
-        @known{qw(hash pairs)}   = ($hash, {%$hash})   if $hash && !tied %$hash;
+        @known{qw(array list)}   = ($array, [@$array]) if $array && !tied @$array && !Internals::SvREADONLY(@$array);
+        @known{qw(hash pairs)}   = ($hash, {%$hash})   if $hash && !tied %$hash && !Internals::SvREADONLY(%$hash);
+        $known{fixed}            = { map { $_ => 1 } $array && !$known{array} ? 'array' : (), $hash && !$known{hash} ? 'hash' : () };
         $known{plain} = !grep { ref || ref \$_ eq 'GLOB' } map { ($_->{value}, @{ $_->{list} || [] }, values %{ $_->{pairs} || {} }) } \%known;
         $found{$name} = \%known;
     }
@@ -195,13 +196,13 @@ sub _put_back {
         untie $$scalar   if tied $$scalar;
         $$scalar = $had->{value} unless _same($$scalar, $had->{value});
     }
-    if (my $array = *$glob{ARRAY}) {
+    if (my $array = !$had->{fixed}{array} && *$glob{ARRAY}) {
         *$glob = $array = $had->{array} if $had->{array} && $had->{array} != $array;
         untie @$array                   if tied @$array;
         my $list = $had->{list} || [];
         @$array = @$list if @$array != @$list || grep { !_same($array->[$_], $list->[$_]) } 0 .. $#$list;
     }
-    if (my $hash = *$glob{HASH}) {
+    if (my $hash = !$had->{fixed}{hash} && *$glob{HASH}) {
         *$glob = $hash = $had->{hash} if $had->{hash} && $had->{hash} != $hash;
         untie %$hash                  if tied %$hash;
         my $pairs = $had->{pairs} || {};
