@@ -39,6 +39,7 @@ var claims = []claim{
 	latency("mason/explicit", "mason/interp", "≤ 0.20"),
 	throughput("mason/explicit", "mason/interp", "≥ 5"),
 	throughput("mason/unchanged", "mason/cold", "≥ 20"),
+	throughput("mason/preload", "mason/cold", "≥ 20"),
 	throughput("gitweb/unchanged", "gitweb/cold", "published"),
 	latency("python/unchanged", "python/cold", "≤ 0.05"),
 	throughput("python/unchanged", "python/cold", "≥ 15"),

@@ -99,6 +99,13 @@ var ours = []way{
 		name: "unchanged", title: "prefork_cgi, script unchanged", pages: []string{"hello", "mason", "python", "gitweb"},
 		wishes: []string{parked},
 	}, {
+		// What Mason loads when it is first asked for a component, as GET
+		// /prefork_cgi/pools shows.
+		name: "preload", title: "prefork_cgi, script unchanged, preload", pages: []string{"mason"},
+		needs: []string{"preload Data::Dumper HTML::Mason::Compiler::ToObject HTML::Mason::Component::FileBased " +
+			"HTML::Mason::Component::Subcomponent HTML::Mason::Lexer"},
+		wishes: []string{parked},
+	}, {
 		name: "explicit", title: "prefork_cgi, explicit", pages: perlPages, form: perlLibrary,
 		wishes: []string{parked},
 	}, {
