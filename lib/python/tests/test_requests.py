@@ -54,12 +54,15 @@ sys.exit(4)
 
     def test_a_thousand_requests_leave_no_descriptor(self):
         call = self.begin("    print(os.environ['N'])", count=1000)
-        before = len(os.listdir(f"/proc/{call.pid}/fd"))
+        counts = []
         for n in range(1, 1000):
             answer = call.again(env={"N": str(n)})
             self.assertEqual((answer.out, answer.status), (b"%d\n" % (n - 1), 0))
+            counts.append(len(os.listdir(f"/proc/{call.pid}/fd")))
         self.assertEqual(call.finish().out, b"999\n")
-        self.assertEqual(before, 4)
+        # While it is taking a request it has that one's three twice for a moment.
+        self.assertLessEqual(min(counts[-100:]), min(counts[:100]))
+        self.assertLessEqual(max(counts), min(counts) + 4)
 
     def test_umask_folder_and_timers_are_put_back(self):
         call = self.begin(
