@@ -58,7 +58,8 @@ sys.exit(4)
         for n in range(1, 1000):
             answer = call.again(env={"N": str(n)})
             self.assertEqual((answer.out, answer.status), (b"%d\n" % (n - 1), 0))
-            counts.append(len(os.listdir(f"/proc/{call.pid}/fd")))
+            if n < 999:  # after its last request it is about to end
+                counts.append(len(os.listdir(f"/proc/{call.pid}/fd")))
         self.assertEqual(call.finish().out, b"999\n")
         # While it is taking a request it has that one's three twice for a moment.
         self.assertLessEqual(min(counts[-100:]), min(counts[:100]))
