@@ -114,12 +114,8 @@ func (x *exchange) observeCall() {
 		if reading.Stop() {
 			x.endStderr(stderr)
 		}
-		if !x.isQuiet() {
-			go func() { // until the request is over
-				<-x.over
-				x.logEnd(took)
-			}()
-		}
+		<-x.over
+		x.logEnd(took)
 	})
 }
 
@@ -137,16 +133,6 @@ func (x *exchange) endStderr(pipe *os.File) {
 		_ = pipe.Close()
 	}
 	lineBuffers.Put(buffer)
-}
-
-// isQuiet reports whether the request is over, and nothing is to be said of its end.
-func (x *exchange) isQuiet() bool {
-	select {
-	case <-x.over:
-		return x.levelOfEnd() == zapcore.DebugLevel && !x.logger.Core().Enabled(zapcore.DebugLevel)
-	default:
-		return false
-	}
 }
 
 // identify learns the request's id, for log lines; the access log has it too then.
@@ -239,24 +225,19 @@ func (x *exchange) logStderr(pipe *os.File, first []byte) {
 	lines.Flush()
 }
 
-// levelOfEnd is loud, unless all is well or it was the client. The request must be
-// over, and the executor reaped.
-func (x *exchange) levelOfEnd() zapcore.Level {
+// logEnd logs how the executor has ended, and how the request: loudly, unless
+// all is well or it was the client.
+func (x *exchange) logEnd(took time.Duration) {
 	status := x.lease.Status()
+	level := zapcore.DebugLevel
 	switch failed, _ := statusOf(x.failure); {
 	case x.failure != nil && failed < http.StatusInternalServerError: // the client's fault, as Caddy has it
 	case x.failure != nil:
-		return zapcore.ErrorLevel
+		level = zapcore.ErrorLevel
 	case status.Crashed() || status.Code != 0:
-		return zapcore.WarnLevel
+		level = zapcore.WarnLevel
 	}
-	return zapcore.DebugLevel
-}
-
-// logEnd logs how the executor has ended, and how the request.
-func (x *exchange) logEnd(took time.Duration) {
-	status := x.lease.Status()
-	entry := x.logger.Check(x.levelOfEnd(), "script has ended")
+	entry := x.logger.Check(level, "script has ended")
 	if entry == nil {
 		return
 	}

@@ -130,19 +130,19 @@ func (l *Lease) finish(status prefork.Status, executor *executor) {
 	}
 }
 
-// AfterEnd has f called when the execution is over; f must not block. It is called
-// once, after Call.
+// AfterEnd has f called when the execution is over, by a goroutine that has nothing
+// else to do. It is called once, after Call.
 func (l *Lease) AfterEnd(f func()) {
 	l.mu.Lock()
-	ended := l.ended
-	if !ended {
+	defer l.mu.Unlock()
+	if !l.ended {
 		l.afterEnd = f
+		return
 	}
-	l.mu.Unlock()
-	if ended {
+	go func() { // until f has returned
 		<-l.finished // which is about to be closed
 		f()
-	}
+	}()
 }
 
 // Stdout and Stderr are our ends of the executor's streams. Who has made the call

@@ -50,9 +50,8 @@ func (p *Pool) serve(s *server) {
 		if i < 0 {
 			return
 		}
-		l := p.starved[i]
-		p.starved = slices.Delete(p.starved, i, i+1)
-		last := len(s.parked) - 1
+		l, last := p.starved[i], len(s.parked)-1
+		p.starved.remove(l)
 		e := s.parked[last]
 		s.parked = s.parked[:last]
 		p.grant(l, s, e)

@@ -33,7 +33,7 @@ func (s *native) sendFork(e *nativeExecutor, call int) error {
 func (s *native) reap(id uint32) {
 	// A server that cannot be told is gone, and attend tells who waits.
 	_ = s.tell(func() error {
-		_, err := s.ctl.Write(appendMessageOfID(nil, typeReap, id))
+		_, err := s.ctl.Write(appendNumbers(nil, typeReap, id))
 		return err
 	})
 }

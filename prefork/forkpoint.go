@@ -76,11 +76,12 @@ func namedForkPoint(text []byte) string {
 			}
 			here[word] = false
 		case word0(line) == '#':
-		case forkPointOf(line) != "":
-			return forkPointOf(line)
-		case bytes.Contains(line, []byte("<<")):
+		default:
+			if call := forkPointOf(line); call != "" {
+				return call
+			}
 			for _, end := range []string{"__END__", "__DATA__"} {
-				here[end] = here[end] || bytes.Contains(line, []byte(end))
+				here[end] = here[end] || bytes.Contains(line, []byte("<<")) && bytes.Contains(line, []byte(end))
 			}
 		}
 	}

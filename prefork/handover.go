@@ -35,7 +35,7 @@ type handover struct {
 }
 
 // reuseWord says that an automatic script may be run again in the same process.
-const reuseWord = " reuse=on"
+const reuseWord = "reuse=on"
 
 // farFuture is a start after which no file is changed.
 var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -52,7 +52,7 @@ func (h handover) String() string {
 		words += " preload=" + h.preload
 	}
 	if h.reuse && h.mode == Automatic {
-		words += reuseWord
+		words += " " + reuseWord
 	}
 	if h.hidden != "" {
 		words += " hide=" + h.hidden
@@ -92,7 +92,7 @@ func parseHandover(value string) (handover, error) {
 		if list, ok := strings.CutPrefix(word, "hide="); ok {
 			h.hidden = list
 		}
-		h.reuse = h.reuse || h.mode == Automatic && " "+word == reuseWord
+		h.reuse = h.reuse || h.mode == Automatic && word == reuseWord
 	}
 	return h, nil
 }

@@ -32,22 +32,23 @@ const (
 	headSize = 8
 )
 
-// appendMessageOfID appends a message whose payload is an id.
-func appendMessageOfID(b []byte, kind string, id uint32) []byte {
+// appendNumbers appends a message whose payload is numbers: an id, and what belongs to
+// it.
+func appendNumbers(b []byte, kind string, numbers ...uint32) []byte {
 	b = append(b, kind...)
-	b = append(b, 0, 0, 0, 4)
-	return binary.BigEndian.AppendUint32(b, id)
+	b = binary.BigEndian.AppendUint32(b, uint32(4*len(numbers))) //nolint:gosec // two at most
+	for _, n := range numbers {
+		b = binary.BigEndian.AppendUint32(b, n)
+	}
+	return b
 }
 
 // appendFork appends the message that has an executor made, for so many requests.
 func appendFork(b []byte, id uint32, requests int) []byte {
 	if requests == 1 {
-		return appendMessageOfID(b, typeFork, id)
+		return appendNumbers(b, typeFork, id)
 	}
-	b = append(b, typeFork...)
-	b = append(b, 0, 0, 0, 8)
-	b = binary.BigEndian.AppendUint32(b, id)
-	return binary.BigEndian.AppendUint32(b, uint32(min(requests, math.MaxInt32))) //nolint:gosec // it fits
+	return appendNumbers(b, typeFork, id, uint32(min(requests, math.MaxInt32))) //nolint:gosec // it fits
 }
 
 // readHead reads what begins a message in both dialects: in v1 it is the greeting.

@@ -12,7 +12,7 @@ import (
 )
 
 func TestMessagesAreReadBack(t *testing.T) {
-	wire := appendMessageOfID(nil, typeFork, 7)
+	wire := appendNumbers(nil, typeFork, 7)
 	if want := "fork\x00\x00\x00\x04\x00\x00\x00\x07"; string(wire) != want {
 		t.Errorf("fork is %q, want %q", wire, want)
 	}

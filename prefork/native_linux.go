@@ -205,7 +205,7 @@ func (s *native) Park(ctx context.Context, requests int) (Executor, error) {
 }
 
 // fork has the server fork an executor, and waits for its greeting.
-func (s *native) fork(ctx context.Context, requests int) (_ Executor, err error) {
+func (s *native) fork(ctx context.Context, requests int) (Executor, error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
 		s.leave()

@@ -79,7 +79,7 @@ type Executor interface {
 	// may be asked. After any error the executor has been dismissed.
 	//
 	// If there is no error, ended is called once, when the execution is over, perhaps
-	// before Start returns.
+	// before Start returns, by a goroutine that has nothing else to do.
 	Start(ctx context.Context, req Request, ended Ended) (Call, error)
 
 	// Dismiss ends the executor, which has no request. It does not wait for the end.

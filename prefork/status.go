@@ -9,7 +9,7 @@ import (
 type Status struct {
 	// Known is false when nobody could tell: the process that would have
 	// reported the status was killed, or it reported the SIGINT that it sent by
-	// itself (see call.Wait).
+	// itself (see call.wait).
 	Known bool
 
 	// Lost is true when the status is not known because the reporter died. What

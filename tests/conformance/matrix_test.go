@@ -108,7 +108,7 @@ func (s *subject) call(c callSpec) outcome {
 	c.env = append(slices.Clone(s.env), c.env...)
 	o := s.begin(s.t, c).finish()
 	if s.way == debian && o.status == "unknown" {
-		o.status = "0" // the library loses it, whatever it was: see prefork.call.Wait
+		o.status = "0" // the library loses it, whatever it was: see call.wait in prefork
 	}
 	return o
 }

@@ -29,12 +29,12 @@ module PreforkInterp
       @originals = (ONE_NAME + ALL_NAMES + KEYS + LISTING).select { |name| ENV.singleton_methods.include?(name) }.to_h do |name|
         [name, ENV.singleton_class.instance_method(name)]
       end
-      quietly { @originals.each { |name, original| cover(name, original) } }
+      Warnings.quietly { @originals.each { |name, original| cover(name, original) } }
     end
 
     # Ends the watch. Returns what has been changed: a Hash, with +nil+ for what has been deleted.
     def finish
-      quietly do
+      Warnings.quietly do
         @originals.each { |name, original| ENV.singleton_class.send(:define_method, name, original) }
       end
       after = ENV.to_h
@@ -70,15 +70,6 @@ module PreforkInterp
     def place
       location = caller_locations.find { |frame| !frame.path.start_with?('<internal:', "#{FOLDER}/prefork_interp") }
       location ? "#{location.path}:#{location.lineno}" : 'an unknown place'
-    end
-
-    # Without the warnings that methods are redefined.
-    def quietly
-      verbose = $VERBOSE
-      $VERBOSE = nil
-      yield
-    ensure
-      $VERBOSE = verbose
     end
   end
 end
