@@ -97,7 +97,7 @@ func (c *call) PID() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.executor == nil && !c.ended {
-		if executor, err := newPeer(onlyChild(c.peer.pid)); err == nil {
+		if executor, err := newPeer(onlyChild(c.peer.pid), unix.PIDFD_NONBLOCK); err == nil {
 			c.executor = executor
 			go c.attend(executor) // until it has ended, or the call has
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A greeting is what came of waiting for the first one on CALL. Its first bytes
@@ -109,7 +111,7 @@ func meet(ctx context.Context, reader *credentialReader, err error) (*greeted, e
 	if reader.pid <= 0 {
 		return nil, errors.New("cannot learn who has sent a greeting")
 	}
-	p, err := newPeer(reader.pid)
+	p, err := newPeer(reader.pid, unix.PIDFD_NONBLOCK)
 	if errors.Is(err, syscall.ESRCH) {
 		return nil, fmt.Errorf("%w: who sent the greeting was killed: %w", ErrGone, err)
 	}

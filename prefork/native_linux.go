@@ -1,12 +1,16 @@
 package prefork
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +19,7 @@ import (
 // dialect. It is our child, and the parent of its executors.
 type native struct {
 	ctl      *socket
+	vigil    *vigil // for executors
 	child    *child
 	ends     *ends
 	guard    *guard
@@ -34,12 +39,13 @@ type native struct {
 	executors map[uint32]*nativeExecutor // that have not been reaped
 	last      uint32                     // id
 	stopped   bool
+	lost      bool // it is gone, and reaps nobody
 }
 
-// newNative takes over what a rehearsal has.
-func newNative(r *rehearsal, hello *ready) *native {
+// newNative takes over what a rehearsal has, and v.
+func newNative(r *rehearsal, hello *ready, v *vigil) *native {
 	s := &native{
-		ctl: r.call, child: r.child, ends: r.ends, guard: r.guard, listener: r.listener,
+		vigil: v, ctl: r.call, child: r.child, ends: r.ends, guard: r.guard, listener: r.listener,
 		about: Info{
 			PID: r.child.pid, Parks: true, Library: hello.settings["library"],
 			Risks: audit(r.child.pid, parseOwn(hello.settings["fds"]), hello.places),
@@ -59,6 +65,7 @@ func newNative(r *rehearsal, hello *ready) *native {
 	s.gone, s.exited = context.WithCancel(context.Background())
 	s.guard.hold()
 	go s.listen()        // until ctl ends
+	go s.watch()         // until the server and its executors are gone
 	go s.attend(r.ended) // until the server is gone
 	return s
 }
@@ -86,12 +93,13 @@ func parseOwn(list string) map[int]bool {
 // bytes after would mean something else.
 func (s *native) listen() {
 	defer close(s.silent)
+	reader := bufio.NewReader(s.ctl)
 	for {
-		kind, length, err := readHead(s.ctl)
+		kind, length, err := readHead(reader)
 		if err != nil {
 			break
 		}
-		payload, err := readPayload(s.ctl, length)
+		payload, err := readPayload(reader, length)
 		if err == nil {
 			err = s.hear(kind, payload)
 		}
@@ -130,14 +138,52 @@ func (s *native) over(id uint32, end ending) error {
 	e, ok := s.executors[id]
 	delete(s.executors, id)
 	if s.stopped && len(s.executors) == 0 {
-		s.ctl.shutdown(unix.SHUT_WR)
+		if s.lost {
+			s.vigil.close()
+		} else {
+			s.ctl.shutdown(unix.SHUT_WR)
+		}
 	}
 	s.mu.Unlock()
 	if !ok {
 		return fmt.Errorf("there is no executor %d", id)
 	}
-	e.end <- end
+	e.over(end)
 	return nil
+}
+
+// watch has executors reaped that have ended, parked or not.
+func (s *native) watch() {
+	var ids []uint32
+	for {
+		if ids = s.vigil.wait(ids); len(ids) == 0 {
+			return
+		}
+		s.look(ids)
+	}
+}
+
+// look looks at executors to whom something has happened.
+func (s *native) look(ids []uint32) {
+	ended := ids[:0]
+	for _, id := range ids {
+		s.mu.Lock()
+		e := s.executors[id]
+		s.mu.Unlock()
+		if e != nil && e.look() {
+			ended = append(ended, id)
+		}
+	}
+	s.mu.Lock()
+	lost := s.lost
+	s.mu.Unlock()
+	if !lost {
+		s.reap(ended)
+		return
+	}
+	for _, id := range ended {
+		_ = s.over(id, ending{status: Status{Lost: true}}) // or attend has been there
+	}
 }
 
 // attend waits for the server's end, and cleans up after it.
@@ -147,14 +193,18 @@ func (s *native) attend(ended <-chan Status) {
 	s.ctl.shutdown(unix.SHUT_RD)
 	<-s.silent
 	s.mu.Lock()
-	s.stopped = true
-	lost := s.executors
-	s.executors = map[uint32]*nativeExecutor{}
+	s.stopped, s.lost = true, true
+	left := slices.Collect(maps.Values(s.executors))
+	if len(left) == 0 {
+		s.vigil.close()
+	}
 	s.mu.Unlock()
 	_ = s.ctl.Close()
 	s.ends.closeOurs()
-	for _, e := range lost {
-		e.end <- ending{status: Status{Lost: true}}
+	for _, e := range left {
+		if !e.runs() { // the end of one that does is still seen
+			_ = s.over(e.id, ending{status: Status{Lost: true}})
+		}
 	}
 	s.exited()
 	s.guard.release()
@@ -187,71 +237,81 @@ func (s *native) Kill() {
 	s.child.doom(syscall.SIGKILL)
 }
 
-// Park implements [Process].
+// Park implements [Process]. It does not wait for the executor, but for a place among
+// those that the script allows at once, if there is none.
 func (s *native) Park(ctx context.Context, requests int) (Executor, error) {
 	if s.room != nil {
 		select {
 		case s.room <- struct{}{}:
-		case <-s.gone.Done():
-			return nil, ErrGone
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		default:
+			select {
+			case s.room <- struct{}{}:
+			case <-s.gone.Done():
+				return nil, ErrGone
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
 		}
 	}
 	if !s.reusable {
 		requests = 1
 	}
-	return s.fork(ctx, requests)
+	until, _ := ctx.Deadline()
+	return s.fork(until, requests)
 }
 
-// fork has the server fork an executor, and waits for its greeting.
-func (s *native) fork(ctx context.Context, requests int) (Executor, error) {
-	ours, theirs, err := socketPair()
+// fork has the server fork an executor, which must greet until then.
+func (s *native) fork(until time.Time, requests int) (Executor, error) {
+	stdin, err := orNull(nil)
 	if err != nil {
 		s.leave()
 		return nil, err
 	}
-	e, err := s.register(requests)
+	streams, err := newStreams()
 	if err != nil {
-		_ = ours.Close()
-		_ = unix.Close(theirs)
 		s.leave()
 		return nil, err
 	}
-	err = s.sendFork(e, theirs)
-	_ = unix.Close(theirs) // or the executor's end would not be seen
+	ours, theirs, err := callPair()
+	if err != nil {
+		streams.abandon()
+		s.leave()
+		return nil, err
+	}
+	e := &nativeExecutor{server: s, until: until, end: make(chan ending, 1), streams: streams, call: ours, left: requests}
+	err = s.register(e)
 	if err == nil {
-		e.greeted, err = greet(ctx, ours)
+		err = s.sendFork(e, theirs, stdin)
 	}
+	_ = unix.Close(theirs) // or the executor's end would not be seen
 	if err != nil {
-		_ = ours.Close()
-		e.streams.abandon()
-		return nil, e.stillborn(ctx, err)
+		streams.abandon()
+		return nil, err
 	}
-	go e.attend() // until it has been reaped
 	return e, nil
 }
 
-// register makes an executor. From here on it counts until its end is heard.
-func (s *native) register(requests int) (*nativeExecutor, error) {
-	streams, err := newStreams()
-	if err != nil {
-		return nil, err
-	}
+// register takes an executor up. From here on it counts until its end is heard.
+func (s *native) register(e *nativeExecutor) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopped {
-		streams.abandon()
-		return nil, ErrGone
+	err := ErrGone
+	if !s.stopped {
+		for s.last++; s.executors[s.last] != nil; s.last++ {
+		}
+		e.id = s.last
+		err = s.vigil.watch(unix.EPOLL_CTL_ADD, e.call, hungUp, e.id)
 	}
-	for s.last++; s.executors[s.last] != nil; s.last++ {
+	if err != nil {
+		_ = unix.Close(e.call)
+		s.leave()
+		return err
 	}
-	e := &nativeExecutor{server: s, id: s.last, end: make(chan ending, 1), streams: streams, left: requests}
 	s.executors[e.id] = e
 	// The executor is in the server's session, and may outlive it.
 	s.guard.hold()
 	s.guard.watch(s.child.pid)
-	return e, nil
+	return nil
 }
 
 // leave gives up a place among those that the script allows at once.

@@ -182,7 +182,7 @@ func TestNativeCallIsGivenUp(t *testing.T) {
 	p, folder := launch(t, peerWith("@executor@", `time.sleep(0.2)`))
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		if _, err := p.Park(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := call1(ctx, p, Request{Args: []string{"0"}}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error is %v", err)
 		}
 		cancel()

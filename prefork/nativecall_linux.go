@@ -5,30 +5,42 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// A nativeExecutor is a process that a native server has forked. It is the server's
-// child: until the server is asked to reap it, its number is its own.
+// A nativeExecutor is a process that a native server has forked, or is about to. It is
+// the server's child: until the server is asked to reap it, its number is its own.
 //
-//	parked ── Start ──▶ runs ─────────▶ gone
-//	   ▲                  │
-//	   └── more requests ─┘
+//	parked ── Start ──▶ runs ─────────▶ ended ──▶ gone
+//	   ▲                  │               ▲
+//	   └── more requests ─┘               │
+//	   └── Dismiss, or it dies ───────────┘
+//
+// Nobody waits for its greeting while it is parked; Start reads it. Before that the vigil
+// knows it by its call socket, whose other end nobody else has, and then by a pidfd.
 type nativeExecutor struct {
-	*greeted
 	server      *native
 	id          uint32
+	until       time.Time   // when it must have greeted; zero without a limit
 	end         chan ending // receives once: the server has reaped it, or is gone
 	streams     *streams    // that it was forked with; nil when they have been used
-	left        int         // requests that it may still have
 	interrupted atomic.Bool
 
-	mu    sync.Mutex // guards what follows
-	gone  bool       // it has been reaped
-	ended Ended      // to be told; nil while it has no request
+	mu       sync.Mutex // guards what follows
+	call     int        // our end of its socket; -1 when closed
+	peer     *peer      // nil until it has been met
+	left     int        // requests that it may still have
+	starting bool       // Start uses call, which nobody else may close
+	missed   bool       // something has come on call meanwhile
+	ended    bool       // or about to: it is being reaped
+	gone     bool       // it has been reaped
+	tell     Ended      // who is to be told; nil while it has no request
 }
 
 // An ending is how an executor has ended: its status, or why there was none.
@@ -43,92 +55,221 @@ type nativeCall struct {
 	*streams
 }
 
-// attend has the process reaped when it has ended, parked or not, and tells who waits
-// for that. If the server is gone nobody knows its status.
-func (e *nativeExecutor) attend() {
-	e.peer.wait()
-	if e.interrupted.Load() {
-		// Nobody waits for what is left of the group any more.
-		e.peer.signalGroup(syscall.SIGKILL)
-	}
-	e.server.reap(e.id)
-	end := e.await()
-	e.peer.close()
+// look sees what has happened. If the process has ended, or is about to, it is to be
+// reaped, which is reported once.
+func (e *nativeExecutor) look() (reap bool) {
 	e.mu.Lock()
-	e.gone = true
-	e.mu.Unlock()
-	if ended := e.take(); ended != nil {
-		if end.failure != "" { // of an executor that has greeted
-			end.status = Status{Lost: true}
-		}
-		ended(end.status, nil)
+	var tell Ended
+	status, told := e.readStatus()
+	if told {
+		tell, e.tell = e.tell, nil
 	}
+	// One that has not been met is watched for nothing but the end of its socket.
+	if !e.ended && (e.peer == nil || e.peer.ended()) {
+		e.ended, reap = true, true
+		if e.interrupted.Load() {
+			// Nobody waits for what is left of the group any more.
+			e.peer.signalGroup(syscall.SIGKILL)
+		}
+	}
+	e.mu.Unlock()
+	if tell != nil {
+		tell(status, e)
+	}
+	return reap
 }
 
-// await returns when the server has told the end, or is gone. It is called once.
-func (e *nativeExecutor) await() ending {
-	end := <-e.end
+// runs reports whether it has had a request and has not ended since.
+func (e *nativeExecutor) runs() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.peer != nil && !e.ended
+}
+
+// readStatus reads that an executor wants another request, and how it has ended its last
+// one. That of one which does not is told when it has been reaped.
+func (e *nativeExecutor) readStatus() (status Status, ok bool) {
+	if e.peer == nil || e.call < 0 || e.left == 0 {
+		return status, false
+	}
+	if e.starting { // whoever is told of the end may start it again
+		e.missed = true
+		return status, false
+	}
+	var wait [4]byte
+	n, err := unix.Read(e.call, wait[:])
+	if again(err) {
+		return status, false
+	}
+	if n < len(wait) || e.interrupted.Load() {
+		e.hangUp() // it is at its end, or must come to it
+		return status, false
+	}
+	return decodeStatus(binary.BigEndian.Uint32(wait[:])), true
+}
+
+// over notes that the executor has been reaped, and tells who waits for that. If the
+// server is gone nobody knows the status.
+func (e *nativeExecutor) over(end ending) {
+	e.mu.Lock()
+	e.ended, e.gone = true, true
+	tell := e.tell
+	e.tell = nil
+	if !e.starting {
+		e.hangUp()
+	}
+	if e.peer != nil {
+		e.peer.close()
+	}
+	e.mu.Unlock()
 	e.server.leave()
 	e.server.guard.forget(e.server.child.pid)
 	e.server.guard.release()
-	return end
+	e.end <- end
+	if tell == nil {
+		return
+	}
+	if end.failure != "" { // of an executor that has greeted
+		end.status = Status{Lost: true}
+	}
+	tell(end.status, nil)
 }
 
-// give notes who is to be told of the end; false if that has come.
-func (e *nativeExecutor) give(ended Ended) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.ended = ended
-	return !e.gone
-}
-
-// take returns who is to be told, once.
-func (e *nativeExecutor) take() Ended {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	ended := e.ended
-	e.ended = nil
-	return ended
+// hangUp closes the socket, at whose end an executor that waits ends too. It is called with
+// the mutex held.
+func (e *nativeExecutor) hangUp() {
+	if e.call >= 0 {
+		_ = unix.Close(e.call)
+		e.call = -1
+	}
 }
 
 // Start implements [Executor].
 func (e *nativeExecutor) Start(ctx context.Context, req Request, ended Ended) (Call, error) {
 	message, err := appendMessage([]byte{0}, req.Env, req.Args)
+	stdin, errStdin := orNull(req.Stdin)
+	if err = errors.Join(err, errStdin); err == nil {
+		err = e.meet(ctx)
+	}
+	first := e.streams != nil
+	if err == nil && !first {
+		e.streams, err = newStreams()
+	}
 	if err != nil {
 		e.Dismiss()
 		return nil, err
 	}
-	stdin, err := orNull(req.Stdin)
-	if err != nil {
-		e.Dismiss()
-		return nil, err
-	}
-	c := &nativeCall{e, e.streams}
 	fds := []int{stdin}
-	if c.streams == nil {
-		if c.streams, err = newStreams(); err != nil {
-			e.Dismiss()
-			return nil, err
-		}
-		fds = append(fds, c.theirStdout, c.theirStderr)
+	if !first {
+		fds = append(fds, e.streams.theirStdout, e.streams.theirStderr)
 	}
+	err = e.send(ctx, message, fds, ended)
+	c := &nativeCall{e, e.streams}
 	e.streams = nil
-	err = ErrGone
-	if e.give(ended) {
-		err = e.send(ctx, message, fds)
-	}
 	c.handedOver()
-	if e.left--; e.left == 0 || err != nil {
-		_ = e.conn.Close() // an executor that has not all of its request ends
-	}
-	if err != nil && e.take() != nil { // else the end has been told already
+	if err != nil {
 		c.abandon()
 		return nil, e.refusal(ctx, err)
 	}
-	if e.left > 0 {
-		go e.listen() // until it wants another request, or ends
-	}
 	return c, nil
+}
+
+// meet takes hold of the process, which has said its greeting, or will.
+func (e *nativeExecutor) meet(ctx context.Context) error {
+	e.mu.Lock()
+	if e.peer != nil {
+		e.mu.Unlock()
+		return nil
+	}
+	e.starting = true
+	lives, call := !e.ended, e.call
+	e.mu.Unlock()
+	if !lives {
+		return e.verdict(ctx)
+	}
+	reader := &greetingReader{ctx: ctx, call: call, until: e.until}
+	err := readGreeting(reader)
+	switch {
+	case err == nil && reader.pid > 0:
+		return e.hold(reader.pid)
+	case err == nil:
+		return errors.New("cannot learn who has sent a greeting")
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("cannot have an executor: %w", context.DeadlineExceeded)
+	case isHangUp(err):
+		return e.verdict(ctx)
+	}
+	return fmt.Errorf("cannot read a greeting: %w", err)
+}
+
+// hold takes a pidfd of the process, and watches that from now on.
+func (e *nativeExecutor) hold(pid int) error {
+	p, err := newPeer(pid, 0)
+	if errors.Is(err, syscall.ESRCH) {
+		return ErrGone // it was killed, and so was the server
+	}
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.gone {
+		p.close()
+		return ErrGone
+	}
+	e.peer = p
+	p.control(func(fd int) { err = e.server.vigil.watch(unix.EPOLL_CTL_ADD, fd, unix.EPOLLIN, e.id) })
+	if err == nil && e.left > 1 {
+		err = e.server.vigil.watch(unix.EPOLL_CTL_MOD, e.call, unix.EPOLLIN|hungUp, e.id)
+	}
+	return err
+}
+
+// verdict returns why an executor has ended that has had no request.
+func (e *nativeExecutor) verdict(ctx context.Context) error {
+	select {
+	case end := <-e.end:
+		if end.failure != "" {
+			return fmt.Errorf("%w: %s", ErrFork, end.failure)
+		}
+		return ErrGone
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// send sends the byte that says "go on", with its descriptors, and the request. The last
+// request is the end of what is sent; an executor that has not all of it ends.
+func (e *nativeExecutor) send(ctx context.Context, message []byte, fds []int, ended Ended) error {
+	e.mu.Lock()
+	e.starting, e.tell = true, ended
+	e.left--
+	lives, call := !e.gone, e.call
+	e.mu.Unlock()
+	err := ErrGone
+	if lives {
+		err = sendAll(ctx, call, message, fds...)
+	}
+	e.mu.Lock()
+	missed := e.missed
+	e.starting, e.missed = false, false
+	if e.left == 0 || e.gone || err != nil {
+		e.hangUp()
+	}
+	told := e.tell == nil
+	if err != nil {
+		e.tell = nil
+	}
+	e.mu.Unlock()
+	if missed {
+		go e.server.look([]uint32{e.id}) // until it has been told
+	}
+	if told {
+		return nil // whatever it was, the end has been told
+	}
+	return err
 }
 
 // refusal returns why a request has not been handed over.
@@ -142,34 +283,17 @@ func (e *nativeExecutor) refusal(ctx context.Context, err error) error {
 	return fmt.Errorf("cannot send the request to the executor: %w", err)
 }
 
-// listen waits for an executor to say that it wants another request. That of one which
-// does not is told when it has been reaped.
-func (e *nativeExecutor) listen() {
-	var wait [4]byte
-	if _, err := io.ReadFull(e.conn, wait[:]); err != nil || e.interrupted.Load() {
-		_ = e.conn.Close() // it is at its end, or must come to it
-		return
-	}
-	if ended := e.take(); ended != nil {
-		ended(decodeStatus(binary.BigEndian.Uint32(wait[:])), e)
-	}
-}
-
-// roomy is how long a message may be that never waits: an executor that has read all
-// before leaves its socket empty, and that holds more.
-const roomy = 64 << 10
-
-// send sends the byte that says "go on", with its descriptors, and the request.
-func (e *nativeExecutor) send(ctx context.Context, message []byte, fds []int) error {
-	if len(message) > roomy {
-		defer abortWhenDone(ctx, e.conn)()
-	}
-	return e.conn.send(message, fds...)
-}
-
-// Dismiss implements [Executor].
+// Dismiss implements [Executor]. The executor ends when it reads end-of-file. One that
+// has not been met is known by its socket, which stays open until then.
 func (e *nativeExecutor) Dismiss() {
-	_ = e.conn.Close() // it ends when it reads that, which attend sees
+	e.mu.Lock()
+	e.starting = false
+	if e.peer != nil || e.gone {
+		e.hangUp()
+	} else {
+		_ = unix.Shutdown(e.call, unix.SHUT_WR)
+	}
+	e.mu.Unlock()
 	if e.streams != nil {
 		e.streams.abandon()
 	}
@@ -177,23 +301,6 @@ func (e *nativeExecutor) Dismiss() {
 
 // Memory implements [Executor].
 func (e *nativeExecutor) Memory() int64 { return residentMemory(e.peer.pid) }
-
-// stillborn ends an executor that has not said its greeting, and returns why.
-func (e *nativeExecutor) stillborn(ctx context.Context, err error) error {
-	e.server.reap(e.id)
-	if ctx.Err() != nil {
-		go e.await() // until the server has reaped it: nobody waits for that
-		return ctx.Err()
-	}
-	end := e.await()
-	switch {
-	case end.failure != "":
-		return fmt.Errorf("cannot fork: %s", end.failure)
-	case errors.Is(err, ErrGone), isHangUp(err):
-		return ErrGone
-	}
-	return fmt.Errorf("cannot have an executor: %w", err)
-}
 
 // PID implements [Call].
 func (e *nativeExecutor) PID() int { return e.peer.pid }

@@ -18,9 +18,10 @@ type peer struct {
 	pidfd *os.File // readable when the process has ended
 }
 
-// newPeer takes hold of pid, which must be alive now.
-func newPeer(pid int) (*peer, error) {
-	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK) // number 0 is no process's, and refused
+// newPeer takes hold of pid, which must be alive now. With the flag unix.PIDFD_NONBLOCK
+// its end can be waited for.
+func newPeer(pid, flags int) (*peer, error) {
+	fd, err := unix.PidfdOpen(pid, flags) // number 0 is no process's, and refused
 	if err != nil {
 		return nil, err
 	}
@@ -46,9 +47,14 @@ func (p *peer) hasMemory() bool {
 	if !hasMemory(p.pid) {
 		return false
 	}
-	alive := false // the number was its own, then
-	p.control(func(fd int) { alive = !readable(fd) })
-	return alive
+	return !p.ended() // the number was its own, then
+}
+
+// ended reports whether the process has ended, or is not known any more.
+func (p *peer) ended() bool {
+	ended := true
+	p.control(func(fd int) { ended = readable(fd) })
+	return ended
 }
 
 // hasMemory reports whether there is a process with that number that has memory.

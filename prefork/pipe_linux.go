@@ -46,11 +46,16 @@ func rawPipe() (r, w int, err error) {
 	return p[0], p[1], nil
 }
 
-// ourEnd hands a pipe's descriptor to the runtime's poller. It has no flag yet, so that
-// none is lost, and setting one cannot fail.
+// ourEnd hands a new descriptor to the runtime's poller.
 func ourEnd(fd int, name string) *os.File {
-	_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_NONBLOCK)
+	_ = becomeOurs(fd)
 	return os.NewFile(uintptr(fd), name)
+}
+
+// becomeOurs makes a new descriptor non-blocking. It has no flag yet, so none is lost.
+func becomeOurs(fd int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_NONBLOCK)
+	return err
 }
 
 // rawFD returns the descriptor of f without changing its blocking mode, as

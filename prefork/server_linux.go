@@ -34,7 +34,7 @@ func newServer(e *ends, first *greeted, g *guard) (*server, error) {
 	pid, err := unix.Getsid(first.peer.pid)
 	if err == nil {
 		var p *peer
-		if p, err = newPeer(pid); err == nil {
+		if p, err = newPeer(pid, unix.PIDFD_NONBLOCK); err == nil {
 			g.hold()
 			g.watch(pid)
 			s := &server{

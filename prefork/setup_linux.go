@@ -158,7 +158,13 @@ func (r *rehearsal) native(hello *ready) (warmProcess, error) {
 		return nil, used
 	}
 	r.capture.release(r.listener.output)
-	return newNative(r, hello), nil
+	v, err := newVigil()
+	if err != nil {
+		r.child.doom(syscall.SIGKILL)
+		<-r.ended
+		return nil, err
+	}
+	return newNative(r, hello, v), nil
 }
 
 // usesRequest returns how a setup has used what belongs to a request; empty if it

@@ -3,7 +3,6 @@ package prefork
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -16,16 +15,25 @@ type socket struct{ *os.File }
 
 // socketPair makes two ends: ours, and one for a script, which is blocking.
 func socketPair() (ours *socket, theirs int, err error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fd, theirs, err := callPair()
 	if err != nil {
-		return nil, -1, fmt.Errorf("cannot make a socket pair: %w", err)
-	}
-	if err = errors.Join(unix.SetNonblock(pair[1], false), passCredentials(pair[0])); err != nil {
-		_ = unix.Close(pair[0])
-		_ = unix.Close(pair[1])
 		return nil, -1, err
 	}
-	return &socket{os.NewFile(uintptr(pair[0]), "socket")}, pair[1], nil
+	return &socket{os.NewFile(uintptr(fd), "socket")}, theirs, nil
+}
+
+// callPair is socketPair with our end as a number.
+func callPair() (ours, theirs int, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, -1, fmt.Errorf("cannot make a socket pair: %w", err)
+	}
+	if err = errors.Join(becomeOurs(pair[0]), passCredentials(pair[0])); err != nil {
+		_ = unix.Close(pair[0])
+		_ = unix.Close(pair[1])
+		return -1, -1, err
+	}
+	return pair[0], pair[1], nil
 }
 
 // connect connects to what listens at a path.
@@ -59,21 +67,11 @@ func (s *socket) receive(p []byte) (n, pid int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	oob := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
-	oobn := 0
 	errWait := conn.Read(func(fd uintptr) bool {
-		n, oobn, _, _, err = unix.Recvmsg(int(fd), p, oob, unix.MSG_CMSG_CLOEXEC)
+		n, pid, err = receive(int(fd), p)
 		return !again(err)
 	})
-	switch {
-	case errWait != nil:
-		return 0, 0, errWait
-	case err != nil:
-		return 0, 0, err
-	case n == 0:
-		return 0, 0, io.EOF
-	}
-	return n, senderPID(oob[:oobn]), nil
+	return n, pid, errors.Join(errWait, err)
 }
 
 func senderPID(oob []byte) int {
@@ -89,16 +87,34 @@ func senderPID(oob []byte) int {
 	return 0
 }
 
+// sendReady is send of what there is room for now.
+func (s *socket) sendReady(p []byte, fds ...int) (n int, err error) {
+	conn, err := s.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	errControl := conn.Control(func(fd uintptr) { n, err = sendRights(int(fd), p, fds) })
+	return n, errors.Join(errControl, err)
+}
+
+// sendRights sends bytes whose first carries descriptors, if there are any.
+func sendRights(fd int, p []byte, fds []int) (n int, err error) {
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
+	}
+	return unix.SendmsgN(fd, p, rights, nil, unix.MSG_NOSIGNAL)
+}
+
 // send is Write of bytes whose first carries descriptors.
 func (s *socket) send(p []byte, fds ...int) error {
 	conn, err := s.SyscallConn()
 	if err != nil {
 		return err
 	}
-	rights := unix.UnixRights(fds...)
 	n := 0
 	errWait := conn.Write(func(fd uintptr) bool {
-		n, err = unix.SendmsgN(int(fd), p, rights, nil, unix.MSG_NOSIGNAL)
+		n, err = sendRights(int(fd), p, fds)
 		return !again(err)
 	})
 	if err = errors.Join(errWait, err); err == nil && n < len(p) {

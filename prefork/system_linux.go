@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // System launches real processes. One System is enough for a program: all its
@@ -32,7 +34,7 @@ func NewSystem(library func() (folder string, err error)) *System {
 // Check reports whether this system has what System needs; if not, the error
 // wraps [ErrUnsupported].
 func Check() error {
-	p, err := newPeer(os.Getpid())
+	p, err := newPeer(os.Getpid(), unix.PIDFD_NONBLOCK)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
