@@ -96,7 +96,7 @@ func (p *fakeProcess) Stop() {
 	}
 }
 
-func (p *fakeProcess) Park(_ context.Context, requests int) (prefork.Executor, error) {
+func (p *fakeProcess) Park(ctx context.Context, requests int) (prefork.Executor, error) {
 	select {
 	case <-p.exited:
 		return nil, fmt.Errorf("fake: %w", prefork.ErrGone)
@@ -105,7 +105,11 @@ func (p *fakeProcess) Park(_ context.Context, requests int) (prefork.Executor, e
 	var hold chan struct{}
 	p.fake.set(func() { hold = p.fake.holdPark })
 	if hold != nil {
-		<-hold
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	p.fake.mu.Lock()
 	defer p.fake.mu.Unlock()

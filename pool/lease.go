@@ -26,15 +26,16 @@ type Lease struct {
 
 	// ---- owned by the pool's messages, and by the request between a grant and what
 	// it does next ----
-	place   place
-	version int // of the sources; a strict pool lets no older server have it
-	server  *server
-	unused  *executor // nil when it has been asked to start
-	vain    int       // servers that have ended before they took it
-	arrived time.Time
-	since   time.Time // it has waited for an executor of a server that is there
-	queued  time.Duration
-	grace   time.Duration
+	place    place
+	version  int // of the sources; a strict pool lets no older server have it
+	server   *server
+	unused   *executor // nil when it has been asked to start
+	starting bool      // it has its executor, which has not been started
+	vain     int       // servers that have ended before they took it
+	arrived  time.Time
+	since    time.Time // it has waited for an executor of a server that is there
+	queued   time.Duration
+	grace    time.Duration
 
 	mu          sync.Mutex // guards what follows
 	call        prefork.Call
@@ -85,18 +86,34 @@ func (l *Lease) Call(ctx context.Context, req prefork.Request) error {
 		if err == nil {
 			l.server.served.Store(true)
 			l.begin(call)
+			l.pool.ask(func() { l.pool.begun(l) })
 			return nil
 		}
-		if !errors.Is(err, prefork.ErrGone) {
-			l.Release()
-			return err
+		// One that was forked for nobody says nothing of what this one would get.
+		ahead := executor.born.Before(l.since)
+		if !errors.Is(err, prefork.ErrGone) && !(ahead && errors.Is(err, prefork.ErrFork)) {
+			return l.fail(ctx, err)
 		}
 		// Nothing of the request has been used: it waits for the next executor.
-		l.pool.send(func() { l.pool.again(l) })
+		l.pool.ask(func() { l.pool.again(l) })
 		if err := l.await(ctx); err != nil {
 			return err
 		}
 	}
+}
+
+// fail ends a lease whose executor could not be started.
+func (l *Lease) fail(ctx context.Context, err error) error {
+	l.pool.send(func() {
+		l.pool.released(l)
+		if errors.Is(err, prefork.ErrFork) {
+			l.pool.target = 0
+		}
+	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return ErrQueueTimeout
+	}
+	return err
 }
 
 // begin notes that the executor runs.

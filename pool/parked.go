@@ -79,7 +79,8 @@ func (p *Pool) park(now time.Time) {
 		return
 	}
 	ahead := p.ahead(s, now)
-	want := ahead + p.waitingFor(s)
+	// In place of those that are about to start none is made until they have.
+	want := max(ahead-s.starting, 0) + p.waitingFor(s)
 	for s.making+len(s.parked) < want && s.hasRoom() {
 		p.makeExecutor(s)
 	}
@@ -153,20 +154,61 @@ func (s *server) dismiss(n int) {
 	}
 }
 
+// An order is for one executor.
+type order struct {
+	server   *server
+	wait     time.Duration
+	requests int
+}
+
 // makeExecutor has one made. A library that makes no more at once than it allows may
 // take as long as a request may wait for a free executor.
 func (p *Pool) makeExecutor(s *server) {
 	s.making++
-	wait, requests := p.limits.QueueWait, p.limits.MaxRequests
-	go func() { // until it is there, or cannot be had
-		ctx, cancel := context.WithTimeout(s.life, wait)
-		defer cancel()
-		made, err := s.proc.Park(ctx, requests)
-		if !p.send(func() { p.made(s, made, err) }) && err == nil {
-			made.Dismiss()
-		}
-	}()
+	p.orders = append(p.orders, order{s, p.limits.QueueWait, p.limits.MaxRequests})
 }
+
+// fill makes an executor. It waits for that. It is not for messages.
+func (p *Pool) fill(o order) {
+	ctx, cancel := context.WithTimeout(o.server.life, o.wait)
+	defer cancel()
+	made, err := o.server.proc.Park(ctx, o.requests)
+	if !p.send(func() { p.made(o.server, made, err) }) && err == nil {
+		made.Dismiss()
+	}
+}
+
+// fillAtOnce is fill if that does not wait. If it would it reports false, having done
+// nothing.
+func (p *Pool) fillAtOnce(o order) bool {
+	if !o.server.info.Parks {
+		return false
+	}
+	made, err := o.server.proc.Park(atOnce{done, time.Now().Add(o.wait)}, o.requests)
+	if errors.Is(err, context.Canceled) {
+		return false
+	}
+	if !p.ask(func() { p.made(o.server, made, err) }) && err == nil {
+		made.Dismiss()
+	}
+	return true
+}
+
+// atOnce is a context for what may not wait now, but until a time later.
+type atOnce struct {
+	context.Context //nolint:containedctx // it is one
+	until           time.Time
+}
+
+// Deadline implements [context.Context].
+func (a atOnce) Deadline() (time.Time, bool) { return a.until, true }
+
+// done is a context that is done.
+var done = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
 
 // made takes a new executor.
 func (p *Pool) made(s *server, e prefork.Executor, err error) {

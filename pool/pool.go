@@ -24,7 +24,8 @@ type Pool struct {
 	mu sync.Mutex // held while a message is executed
 
 	// ---- guarded by mu: what follows belongs to messages ----
-	timer         *time.Timer // fires at the next deadline
+	timer         *time.Timer // fires at the next deadline, or before
+	armed         time.Time   // when; zero when it will not
 	spec          Spec
 	watched       []string // sources beside the script that any request has named
 	loaded        []string // files that the newest server, or an executor of it, has loaded
@@ -43,6 +44,7 @@ type Pool struct {
 	queue         queue                // leases without a slot
 	starved       queue                // leases with a slot that wait for an executor
 	target        int                  // how many executors should be parked
+	orders        []order              // executors to be made after this message
 	leases        map[*Lease]struct{}  // granted
 	idleAt        time.Time            // when to end; zero while something is to be done
 	resting       bool                 // that time has come
@@ -73,10 +75,31 @@ func newPool(r *Registry, spec Spec, wanted bool) *Pool {
 // Whoever sends a message executes it. A goroutine of the pool's own would do the same
 // at the price of being woken, several times for each request.
 func (p *Pool) send(message func()) bool {
+	orders, ok := p.execute(message)
+	for _, o := range orders {
+		go p.fill(o) // until it is there, or cannot be had
+	}
+	return ok
+}
+
+// ask is send for a request. What is to be made then, which is mostly one executor, for
+// this request or for the next, it makes by itself, if that does not wait.
+func (p *Pool) ask(message func()) bool {
+	orders, ok := p.execute(message)
+	for i, o := range orders {
+		if i > 0 || !p.fillAtOnce(o) {
+			go p.fill(o) // until it is there, or cannot be had
+		}
+	}
+	return ok
+}
+
+// execute returns what is to be made outside of the mutex.
+func (p *Pool) execute(message func()) (orders []order, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended {
-		return false
+		return nil, false
 	}
 	message()
 	p.settle()
@@ -86,9 +109,21 @@ func (p *Pool) send(message func()) bool {
 		p.registry.forget(p)
 		close(p.done)
 	} else {
-		p.timer.Reset(p.untilDeadline())
+		p.arm()
 	}
-	return true
+	orders, p.orders = p.orders, nil
+	return orders, true
+}
+
+// arm sets the timer, if the next deadline is before the time that it is set to. One that
+// has moved away leaves it as it is: each change may wake a thread, and most deadlines
+// move with each request.
+func (p *Pool) arm() {
+	wait := p.untilDeadline()
+	if at := time.Now().Add(wait); wait < forever && (p.armed.IsZero() || at.Before(p.armed)) {
+		p.timer.Reset(wait)
+		p.armed = at
+	}
 }
 
 // acquire asks for a lease. ok is false when the pool has ended before it heard
@@ -97,7 +132,7 @@ func (p *Pool) acquire(ctx context.Context, spec Spec, newest bool) (l *Lease, o
 	l = &Lease{pool: p, granted: make(chan error, 1), finished: make(chan struct{})}
 	seen := p.sources.Load()
 	changed := spec.Limits.Reload != Off && seen != nil && !seen.fresh()
-	ok = p.send(func() {
+	ok = p.ask(func() {
 		if changed {
 			p.changed(seen)
 		}
@@ -168,7 +203,18 @@ func (p *Pool) grant(l *Lease, s *server, e *executor) {
 	l.place, l.server, l.unused = granted, s, e
 	p.leases[l] = struct{}{}
 	s.leases++
+	l.starting = true
+	s.starting++
 	l.granted <- nil
+}
+
+// begun notes that a lease has handed its request over, or will not: what is made ahead
+// in place of its executor is not in its way any more.
+func (p *Pool) begun(l *Lease) {
+	if l.starting {
+		l.starting = false
+		l.server.starting--
+	}
 }
 
 // refuse ends a lease that has no slot.
@@ -199,6 +245,7 @@ func (p *Pool) released(l *Lease) {
 
 // unbind takes a granted lease from its server.
 func (p *Pool) unbind(l *Lease) {
+	p.begun(l)
 	delete(p.leases, l)
 	l.server.leases--
 }
@@ -338,6 +385,7 @@ func (p *Pool) untilDeadline() time.Duration {
 // deadlineReached refuses those in the queue that have waited long enough. The
 // end of an idle pool is settle's.
 func (p *Pool) deadlineReached() {
+	p.armed = time.Time{}
 	late := func(l *Lease) bool { return time.Since(l.arrived) >= p.limits.QueueWait }
 	for _, l := range p.queue.take(late) {
 		p.refuse(l, ErrQueueTimeout)

@@ -26,10 +26,11 @@ type server struct {
 	abort   context.CancelFunc // ends its setup
 	kill    *time.Timer
 
-	parked []*executor // the one that is used next is the last
-	making int         // executors that are about to be
-	life   context.Context
-	die    context.CancelFunc // ends life: no more executors are made
+	parked   []*executor // the one that is used next is the last
+	making   int         // executors that are about to be
+	starting int         // leases that have one, and are about to start it
+	life     context.Context
+	die      context.CancelFunc // ends life: no more executors are made
 }
 
 // launch starts a setup of the sources as they are now.

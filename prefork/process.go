@@ -55,9 +55,12 @@ type Process interface {
 	// Info says what was started.
 	Info() Info
 
-	// Park has an executor made that waits for its request. It may be used for so
+	// Park has an executor made that will wait for its request. It may be used for so
 	// many requests, one after the other, if the script's library can do that. An
 	// error that wraps [ErrGone] means that another process may be asked.
+	//
+	// ctx bounds the making, and its deadline also what is left of that at Start. If it is
+	// done already nothing is waited for; its error means that there is something.
 	Park(ctx context.Context, requests int) (Executor, error)
 
 	// Stop asks the process to end once the executors that it has made have ended.
@@ -76,10 +79,11 @@ type Process interface {
 type Executor interface {
 	// Start hands over the request. ctx bounds that and nothing later. An error that
 	// wraps [ErrGone] means that nothing of the request was used and another executor
-	// may be asked. After any error the executor has been dismissed.
+	// may be asked; so does one that wraps [ErrFork], if the executor was made for
+	// somebody else. After any error the executor has been dismissed.
 	//
 	// If there is no error, ended is called once, when the execution is over, perhaps
-	// before Start returns, by a goroutine that has nothing else to do.
+	// before Start returns, by a goroutine that others wait for: it must not block.
 	Start(ctx context.Context, req Request, ended Ended) (Call, error)
 
 	// Dismiss ends the executor, which has no request. It does not wait for the end.
