@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -105,34 +104,42 @@ func levelOfEnd(e pool.Event) zapcore.Level {
 // its end.
 func (x *exchange) observeCall() {
 	x.repl.Map(x.placeholder)
-	// Most scripts end before that, and say nothing.
+	x.parts.Store(2)
 	stderr := x.lease.Stderr()
-	reading := time.AfterFunc(stderrDelay, func() { x.logStderr(stderr, nil) })
+	quick := quickness.add(func() {
+		x.output.slowDown()
+		go x.logStderr(stderr) // until nobody holds the other end
+	})
 	x.lease.AfterEnd(func() {
-		took := x.took()
+		x.ran = x.took()
 		x.output.wake()
-		if reading.Stop() {
+		if quick.stop() {
 			x.endStderr(stderr)
 		}
-		<-x.over
-		x.logEnd(took)
+		x.part()
 	})
 }
 
-// stderrDelay is how long a script's stderr is left alone; the pipe holds it meanwhile.
-const stderrDelay = 20 * time.Millisecond
+// quickness has calls that have just begun. Most scripts end within that delay and say
+// nothing on stderr, which the pipe would hold meanwhile; for others their stderr is read,
+// and their time limit is kept.
+var quickness = &rota{delay: 20 * time.Millisecond}
 
-// endStderr reads what an executor that has ended has left in its stderr.
-func (x *exchange) endStderr(pipe *os.File) {
-	buffer := lineBuffers.Get().(*[4096]byte)
-	n, err := prefork.ReadReady(pipe, buffer[:])
-	if n > 0 || err == nil {
-		// There is more to come, now or from a process that it has left behind.
-		go x.logStderr(pipe, slices.Clone(buffer[:n])) // until nobody holds the other end
-	} else {
-		_ = pipe.Close()
+// part is called when the exchange is over, and when the executor is. The last one logs.
+func (x *exchange) part() {
+	if x.parts.Add(-1) == 0 {
+		x.logEnd()
 	}
-	lineBuffers.Put(buffer)
+}
+
+// endStderr reads what an executor that has ended has left in its stderr, and what comes
+// from a process that it has left behind.
+func (x *exchange) endStderr(pipe *prefork.Unread) {
+	if pipe.Over() {
+		_ = pipe.Close()
+		return
+	}
+	go x.logStderr(pipe) // until nobody holds the other end
 }
 
 // identify learns the request's id, for log lines; the access log has it too then.
@@ -212,22 +219,21 @@ var lineBuffers = sync.Pool{New: func() any { return new([4096]byte) }}
 
 // logStderr logs what a script writes to its standard error, line by line. A
 // script that writes faster than lines can be logged waits; nothing is dropped
-// and nothing piles up. first is what has been read already; pipe is taken over.
-func (x *exchange) logStderr(pipe *os.File, first []byte) {
+// and nothing piles up. pipe is taken over.
+func (x *exchange) logStderr(pipe *prefork.Unread) {
 	defer pipe.Close()
 	lines := prefork.LineWriter{Emit: func(line string) {
 		x.stderr.Warn("script stderr", append(x.logFields(), zap.String("line", line))...)
 	}}
-	_, _ = lines.Write(first)
 	buffer := lineBuffers.Get().(*[4096]byte)
 	defer lineBuffers.Put(buffer)
-	_, _ = io.CopyBuffer(&lines, struct{ io.Reader }{pipe}, buffer[:])
+	_, _ = io.CopyBuffer(&lines, struct{ io.Reader }{pipe.File()}, buffer[:])
 	lines.Flush()
 }
 
 // logEnd logs how the executor has ended, and how the request: loudly, unless
 // all is well or it was the client.
-func (x *exchange) logEnd(took time.Duration) {
+func (x *exchange) logEnd() {
 	status := x.lease.Status()
 	level := zapcore.DebugLevel
 	switch failed, _ := statusOf(x.failure); {
@@ -243,7 +249,7 @@ func (x *exchange) logEnd(took time.Duration) {
 	}
 	fields := append(x.logFields(),
 		zap.Stringer("exit_status", status),
-		zap.Duration("duration", took),
+		zap.Duration("duration", x.ran),
 		zap.Duration("queued", x.lease.Queued()))
 	fields = append(fields, usageFields(status.Usage)...)
 	if x.failure != nil {

@@ -32,15 +32,20 @@ type output struct {
 	lease  *pool.Lease
 	limit  time.Duration // without a sign of life; negative for none
 
-	mu      sync.Mutex    // guards what follows, and the pipe's read deadline
-	alive   time.Time     // last sign of life
-	pause   time.Duration // if not zero, a read ends after it
-	body    bool          // each byte is a sign of life
-	aborted error         // why nothing more is to be read
+	mu      sync.Mutex // guards what follows, and the pipe's read deadline
+	alive   time.Time  // last sign of life
+	pausing bool       // a read ends when nothing has come for flushDelay
+	paused  bool       // nothing has
+	slow    bool       // the limit is kept from now on
+	armed   bool       // the pipe has a deadline
+	closed  bool
+	body    bool  // each byte is a sign of life
+	aborted error // why nothing more is to be read
 }
 
 // newOutput takes pipe over. Until next is called the limit is for all that is
-// read together, counted from the begin of the call: the header.
+// read together, counted from the begin of the call: the header. It is kept from the call
+// of slowDown on.
 func newOutput(pipe *os.File, lease *pool.Lease, began time.Time, limit time.Duration) *output {
 	o := &output{pipe: pipe, lease: lease, limit: limit, alive: began}
 	o.buffer = buffers.Get().(*bufio.Reader)
@@ -49,12 +54,15 @@ func newOutput(pipe *os.File, lease *pool.Lease, began time.Time, limit time.Dur
 }
 
 // next returns what has come of the body, waiting for it if need be. It is valid
-// until the next call. If pause is not zero and nothing comes within it, the
+// until the next call. If it is to note pauses and nothing comes for flushDelay, the
 // error is errPause.
-func (o *output) next(pause time.Duration) ([]byte, error) {
+func (o *output) next(pausing bool) ([]byte, error) {
 	o.mu.Lock()
-	o.pause, o.body = pause, true
+	o.pausing, o.paused, o.body = pausing, false, true
 	o.mu.Unlock()
+	if pausing {
+		defer flushes.add(o.pauses).stop()
+	}
 	if _, err := o.buffer.Peek(1); err != nil {
 		return nil, err
 	}
@@ -66,7 +74,7 @@ func (o *output) next(pause time.Duration) ([]byte, error) {
 // discard reads to the end and waits until the executor has ended.
 func (o *output) discard() error {
 	for {
-		if _, err := o.next(0); errors.Is(err, io.EOF) {
+		if _, err := o.next(false); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return err
@@ -115,8 +123,32 @@ func (o *output) rest(p []byte) (int, error) {
 func (o *output) sign(input bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if input || o.body && o.pause == 0 {
+	if input || o.body && !o.pausing {
 		o.alive = time.Now()
+	}
+}
+
+// flushes has who waits for output to come without a pause.
+var flushes = &rota{delay: flushDelay}
+
+// pauses ends a read that notes pauses.
+func (o *output) pauses() {
+	o.mu.Lock()
+	o.paused = true
+	o.mu.Unlock()
+	o.wake()
+}
+
+// slowDown has the limit kept: the script is none of those that end at once.
+func (o *output) slowDown() {
+	o.mu.Lock()
+	o.slow = true
+	closed := o.closed
+	o.mu.Unlock()
+	if closed {
+		o.limitRest()
+	} else {
+		o.wake()
 	}
 }
 
@@ -128,7 +160,12 @@ func (o *output) wake() { _ = o.arm() }
 func (o *output) arm() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return errors.Join(o.aborted, o.pipe.SetReadDeadline(o.deadline()))
+	deadline := o.deadline()
+	if deadline.IsZero() && !o.armed {
+		return o.aborted
+	}
+	o.armed = true
+	return errors.Join(o.aborted, o.pipe.SetReadDeadline(deadline))
 }
 
 // deadline is called with the mutex held.
@@ -141,9 +178,9 @@ func (o *output) deadline() time.Time {
 	switch {
 	case o.aborted != nil:
 		return time.Unix(1, 0)
-	case o.pause > 0:
-		return time.Now().Add(o.pause)
-	case o.limit > 0:
+	case o.pausing && o.paused:
+		return time.Unix(1, 0)
+	case o.slow && !o.pausing && o.limit > 0:
 		return o.alive.Add(o.limit)
 	}
 	return time.Time{}
@@ -156,7 +193,7 @@ func (o *output) overdue() error {
 	switch {
 	case o.aborted != nil:
 		return o.aborted
-	case o.pause > 0:
+	case o.pausing && o.paused:
 		return errPause
 	case o.limit > 0 && time.Since(o.alive) >= o.limit:
 		return errSilent
@@ -192,16 +229,24 @@ func (o *output) close() {
 	_ = o.pipe.Close()
 	o.buffer.Reset(nil)
 	buffers.Put(o.buffer)
+	o.mu.Lock()
+	o.closed = true
+	slow := o.slow
+	o.mu.Unlock()
+	if slow {
+		o.limitRest()
+	}
+}
+
+// limitRest has an executor ended that runs on after its exchange. If it has ended by
+// then nothing happens.
+func (o *output) limitRest() {
 	select {
 	case <-o.lease.Finished():
 		return
 	default:
 	}
-	go func() { // until the executor has ended, or the limit is reached
-		select {
-		case <-o.lease.Finished():
-		case <-o.expired():
-			o.lease.Interrupt()
-		}
-	}()
+	if o.limit > 0 {
+		time.AfterFunc(o.limit, o.lease.Interrupt)
+	}
 }

@@ -95,9 +95,9 @@ func flushesAtOnce(response *cgi.Response) bool {
 // copy sends the body on, and flushes it when the script pauses.
 func (x *exchange) copy(atOnce bool) error {
 	control := http.NewResponseController(x.w)
-	var pause time.Duration // not zero while something has not been flushed
+	pending := false // something has not been flushed
 	for {
-		chunk, err := x.output.next(pause)
+		chunk, err := x.output.next(pending)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -108,14 +108,14 @@ func (x *exchange) copy(atOnce bool) error {
 			if err := x.write(chunk); err != nil {
 				return err
 			}
-			if pause = flushDelay; !atOnce {
+			if pending = true; !atOnce {
 				continue
 			}
 		}
 		if err := control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err
 		}
-		pause = 0
+		pending = false
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -34,8 +35,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case err != nil:
 		return answer(w, err)
 	}
-	x := &exchange{Handler: h, w: w, r: r, repl: repl, original: original.URL, script: script, over: make(chan struct{})}
-	defer close(x.over)
+	x := &exchange{Handler: h, w: w, r: r, repl: repl, original: original.URL, script: script}
+	defer x.part()
 	return x.serve()
 }
 
@@ -103,8 +104,9 @@ type exchange struct {
 	lease     *pool.Lease   // nil before it is acquired
 	output    *output       // nil before the call
 	began     time.Time     // of the call
-	over      chan struct{} // closed when the request is
-	failure   error         // why it failed; may be read when it is over
+	parts     atomic.Int32  // of what has to be over before it can be told of: the request, the call
+	failure   error         // why it failed
+	ran       time.Duration // how long the call took
 	requestID string
 	sent      bool  // the response header
 	left      int64 // of the announced length of the response; -1 without one

@@ -147,8 +147,8 @@ func (l *Lease) finish(status prefork.Status, executor *executor) {
 	}
 }
 
-// AfterEnd has f called when the execution is over, by a goroutine that has nothing
-// else to do. It is called once, after Call.
+// AfterEnd has f called when the execution is over, by a goroutine that others wait for: it
+// must not block. It is called once, after Call.
 func (l *Lease) AfterEnd(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -167,7 +167,7 @@ func (l *Lease) AfterEnd(f func()) {
 func (l *Lease) Stdout() *os.File { return l.call.Stdout() }
 
 // Stderr is as Stdout.
-func (l *Lease) Stderr() *os.File { return l.call.Stderr() }
+func (l *Lease) Stderr() *prefork.Unread { return l.call.Stderr() }
 
 // Answered reports, after end-of-file on Stdout, whether there is nothing more to be
 // learned; see [prefork.Call].

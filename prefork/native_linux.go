@@ -154,24 +154,24 @@ func (s *native) over(id uint32, end ending) error {
 
 // watch has executors reaped that have ended, parked or not.
 func (s *native) watch() {
-	var ids []uint32
+	var all []happening
 	for {
-		if ids = s.vigil.wait(ids); len(ids) == 0 {
+		if all = s.vigil.wait(all); len(all) == 0 {
 			return
 		}
-		s.look(ids)
+		s.look(all...)
 	}
 }
 
 // look looks at executors to whom something has happened.
-func (s *native) look(ids []uint32) {
-	ended := ids[:0]
-	for _, id := range ids {
+func (s *native) look(all ...happening) {
+	var ended []uint32
+	for _, h := range all {
 		s.mu.Lock()
-		e := s.executors[id]
+		e := s.executors[h.id]
 		s.mu.Unlock()
-		if e != nil && e.look() {
-			ended = append(ended, id)
+		if e != nil && e.look(h.ended) {
+			ended = append(ended, h.id)
 		}
 	}
 	s.mu.Lock()
@@ -300,7 +300,7 @@ func (s *native) register(e *nativeExecutor) error {
 		for s.last++; s.executors[s.last] != nil; s.last++ {
 		}
 		e.id = s.last
-		err = s.vigil.watch(unix.EPOLL_CTL_ADD, e.call, hungUp, e.id)
+		err = s.vigil.watchCall(unix.EPOLL_CTL_ADD, e.call, hungUp, e.id)
 	}
 	if err != nil {
 		_ = unix.Close(e.call)

@@ -57,7 +57,7 @@ type nativeCall struct {
 
 // look sees what has happened. If the process has ended, or is about to, it is to be
 // reaped, which is reported once.
-func (e *nativeExecutor) look() (reap bool) {
+func (e *nativeExecutor) look(ended bool) (reap bool) {
 	e.mu.Lock()
 	var tell Ended
 	status, told := e.readStatus()
@@ -65,7 +65,7 @@ func (e *nativeExecutor) look() (reap bool) {
 		tell, e.tell = e.tell, nil
 	}
 	// One that has not been met is watched for nothing but the end of its socket.
-	if !e.ended && (e.peer == nil || e.peer.ended()) {
+	if !e.ended && (ended || e.peer == nil) {
 		e.ended, reap = true, true
 		if e.interrupted.Load() {
 			// Nobody waits for what is left of the group any more.
@@ -220,9 +220,9 @@ func (e *nativeExecutor) hold(pid int) error {
 		return ErrGone
 	}
 	e.peer = p
-	p.control(func(fd int) { err = e.server.vigil.watch(unix.EPOLL_CTL_ADD, fd, unix.EPOLLIN, e.id) })
+	err = e.server.vigil.watchEnd(p, e.id)
 	if err == nil && e.left > 1 {
-		err = e.server.vigil.watch(unix.EPOLL_CTL_MOD, e.call, unix.EPOLLIN|hungUp, e.id)
+		err = e.server.vigil.watchCall(unix.EPOLL_CTL_MOD, e.call, unix.EPOLLIN|hungUp, e.id)
 	}
 	return err
 }
@@ -264,7 +264,7 @@ func (e *nativeExecutor) send(ctx context.Context, message []byte, fds []int, en
 	}
 	e.mu.Unlock()
 	if missed {
-		go e.server.look([]uint32{e.id}) // until it has been told
+		go e.server.look(happening{id: e.id}) // until it has been told
 	}
 	if told {
 		return nil // whatever it was, the end has been told
@@ -318,5 +318,10 @@ func (e *nativeExecutor) Kill() {
 	e.peer.signalGroup(syscall.SIGKILL)
 }
 
-// Answered implements [Call].
-func (e *nativeExecutor) Answered() bool { return e.peer.hasMemory() }
+// Answered implements [Call]. The number is the executor's own until it is reaped.
+func (e *nativeExecutor) Answered() bool {
+	alive := hasMemory(e.peer.pid)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return alive && !e.ended
+}

@@ -102,7 +102,7 @@ type Call interface {
 	// Stdout and Stderr are our ends of pipes; the other ends are the executor's
 	// descriptors 1 and 2.
 	Stdout() *os.File
-	Stderr() *os.File
+	Stderr() *Unread
 
 	// PID is the executor's process number; under protocol v1 the monitor's,
 	// if the executor had ended before anybody asked. Ask once the executor has

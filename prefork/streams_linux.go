@@ -9,8 +9,9 @@ import (
 // streams are stdout and stderr of one execution: pipes, of which the script has the
 // write ends.
 type streams struct {
-	stdout, stderr           *os.File // ours; whoever has the call closes them
-	theirStdout, theirStderr int      // -1 when closed
+	stdout                   *os.File // ours, and so is stderr; whoever has the call closes them
+	stderr                   *Unread
+	theirStdout, theirStderr int // -1 when closed
 }
 
 // newStreams makes both; on failure nothing stays open.
@@ -20,10 +21,12 @@ func newStreams() (*streams, error) {
 	if s.stdout, s.theirStdout, err = outputPipe(); err != nil {
 		return nil, err
 	}
-	if s.stderr, s.theirStderr, err = outputPipe(); err != nil {
+	r, w, err := rawPipe()
+	if err != nil {
 		s.abandon()
 		return nil, err
 	}
+	s.stderr, s.theirStderr = &Unread{fd: r}, w
 	return s, nil
 }
 
@@ -31,7 +34,7 @@ func newStreams() (*streams, error) {
 func (s *streams) Stdout() *os.File { return s.stdout }
 
 // Stderr implements [Call].
-func (s *streams) Stderr() *os.File { return s.stderr }
+func (s *streams) Stderr() *Unread { return s.stderr }
 
 // handedOver closes the script's ends, which the script has by now.
 func (s *streams) handedOver() {
@@ -46,9 +49,8 @@ func (s *streams) handedOver() {
 // abandon closes all.
 func (s *streams) abandon() {
 	s.handedOver()
-	for _, f := range []*os.File{s.stdout, s.stderr} {
-		if f != nil {
-			_ = f.Close()
-		}
+	_ = s.stdout.Close()
+	if s.stderr != nil {
+		_ = s.stderr.Close()
 	}
 }

@@ -88,7 +88,7 @@ func tryAsk(t *testing.T, p Process, stdin string, env, args []string) (run, err
 		in.Close()
 	}()
 	stderr := make(chan string)
-	go func() { stderr <- readAll(c.Stderr()) }()
+	go func() { stderr <- readAll(c.Stderr().File()) }()
 	r := run{pid: c.PID()}
 	r.stdout = readAll(c.Stdout())
 	r.stderr = <-stderr

@@ -31,4 +31,7 @@ func NewInputPipe() (ours, theirs *os.File, err error) { return nil, nil, ErrUns
 // ReadReady returns [ErrUnsupported].
 func ReadReady(*os.File, []byte) (int, error) { return 0, ErrUnsupported }
 
+// An Unread is nothing here.
+type Unread struct{}
+
 func signalName(n int) string { return "signal " + strconv.Itoa(n) }

@@ -147,7 +147,7 @@ func (o *ours) begin(tb testing.TB, c callSpec) *running {
 	if feed != nil {
 		go feed() // until the script has read or closed it
 	}
-	r := &running{pid: call.PID, interrupt: call.Interrupt, out: collect(call.Stdout()), errs: collect(call.Stderr())}
+	r := &running{pid: call.PID, interrupt: call.Interrupt, out: collect(call.Stdout()), errs: collect(call.Stderr().File())}
 	r.wait = func() string { return (<-ended).String() }
 	r.eof = func() { r.out.eof(); r.errs.eof() }
 	return r
