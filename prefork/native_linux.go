@@ -132,60 +132,6 @@ func (s *native) hear(kind string, payload []byte) error {
 	return fmt.Errorf("message %q is not known", kind)
 }
 
-// over tells an executor how it has ended.
-func (s *native) over(id uint32, end ending) error {
-	s.mu.Lock()
-	e, ok := s.executors[id]
-	delete(s.executors, id)
-	if s.stopped && len(s.executors) == 0 {
-		if s.lost {
-			s.vigil.close()
-		} else {
-			s.ctl.shutdown(unix.SHUT_WR)
-		}
-	}
-	s.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("there is no executor %d", id)
-	}
-	e.over(end)
-	return nil
-}
-
-// watch has executors reaped that have ended, parked or not.
-func (s *native) watch() {
-	var all []happening
-	for {
-		if all = s.vigil.wait(all); len(all) == 0 {
-			return
-		}
-		s.look(all...)
-	}
-}
-
-// look looks at executors to whom something has happened.
-func (s *native) look(all ...happening) {
-	var ended []uint32
-	for _, h := range all {
-		s.mu.Lock()
-		e := s.executors[h.id]
-		s.mu.Unlock()
-		if e != nil && e.look(h.ended) {
-			ended = append(ended, h.id)
-		}
-	}
-	s.mu.Lock()
-	lost := s.lost
-	s.mu.Unlock()
-	if !lost {
-		s.reap(ended)
-		return
-	}
-	for _, id := range ended {
-		_ = s.over(id, ending{status: Status{Lost: true}}) // or attend has been there
-	}
-}
-
 // attend waits for the server's end, and cleans up after it.
 func (s *native) attend(ended <-chan Status) {
 	<-ended
@@ -289,29 +235,6 @@ func (s *native) fork(until time.Time, requests int) (Executor, error) {
 		return nil, err
 	}
 	return e, nil
-}
-
-// register takes an executor up. From here on it counts until its end is heard.
-func (s *native) register(e *nativeExecutor) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := ErrGone
-	if !s.stopped {
-		for s.last++; s.executors[s.last] != nil; s.last++ {
-		}
-		e.id = s.last
-		err = s.vigil.watchCall(unix.EPOLL_CTL_ADD, e.call, hungUp, e.id)
-	}
-	if err != nil {
-		_ = unix.Close(e.call)
-		s.leave()
-		return err
-	}
-	s.executors[e.id] = e
-	// The executor is in the server's session, and may outlive it.
-	s.guard.hold()
-	s.guard.watch(s.child.pid)
-	return nil
 }
 
 // leave gives up a place among those that the script allows at once.

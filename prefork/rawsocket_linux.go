@@ -26,35 +26,6 @@ func waiting(ctx context.Context, call int, until time.Time) (s *socket, done fu
 	return s, func() { stop(); _ = s.Close() }, nil
 }
 
-// A greetingReader reads from the call socket of an executor, and waits if need be. It
-// keeps the process number of the first sender.
-type greetingReader struct {
-	ctx   context.Context //nolint:containedctx // it is an argument of Read
-	call  int
-	until time.Time // when something must have come; zero without a limit
-	pid   int
-}
-
-func (r *greetingReader) Read(p []byte) (n int, err error) {
-	n, pid, err := receive(r.call, p)
-	if again(err) {
-		n, pid, err = r.wait(p)
-	}
-	if r.pid == 0 {
-		r.pid = pid
-	}
-	return n, err
-}
-
-func (r *greetingReader) wait(p []byte) (n, pid int, err error) {
-	s, done, err := waiting(r.ctx, r.call, r.until)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer done()
-	return s.receive(p)
-}
-
 // receive reads what has come, and the process number of its sender; 0 if that is not
 // known. It does not wait.
 func receive(fd int, p []byte) (n, pid int, err error) {

@@ -1,0 +1,107 @@
+package prefork
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// meet takes hold of the process, which has said its greeting, or will.
+func (e *nativeExecutor) meet(ctx context.Context) error {
+	e.mu.Lock()
+	if e.peer != nil {
+		e.mu.Unlock()
+		return nil
+	}
+	e.starting = true
+	lives, call := !e.ended, e.call
+	e.mu.Unlock()
+	if !lives {
+		return e.verdict(ctx)
+	}
+	reader := &greetingReader{ctx: ctx, call: call, until: e.until}
+	err := readGreeting(reader)
+	switch {
+	case err == nil && reader.pid > 0:
+		return e.hold(reader.pid)
+	case err == nil:
+		return errors.New("cannot learn who has sent a greeting")
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("cannot have an executor: %w", context.DeadlineExceeded)
+	case isHangUp(err):
+		return e.verdict(ctx)
+	}
+	return fmt.Errorf("cannot read a greeting: %w", err)
+}
+
+// hold takes a pidfd of the process, and watches that from now on.
+func (e *nativeExecutor) hold(pid int) error {
+	p, err := newPeer(pid, 0)
+	if errors.Is(err, syscall.ESRCH) {
+		return ErrGone // it was killed, and so was the server
+	}
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.gone {
+		p.close()
+		return ErrGone
+	}
+	e.peer = p
+	err = e.server.vigil.watchEnd(p, e.id)
+	if err == nil && e.left > 1 {
+		err = e.server.vigil.watchCall(unix.EPOLL_CTL_MOD, e.call, unix.EPOLLIN|hungUp, e.id)
+	}
+	return err
+}
+
+// verdict returns why an executor has ended that has had no request.
+func (e *nativeExecutor) verdict(ctx context.Context) error {
+	select {
+	case end := <-e.end:
+		if end.failure != "" {
+			return fmt.Errorf("%w: %s", ErrFork, end.failure)
+		}
+		return ErrGone
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A greetingReader reads from the call socket of an executor, and waits if need be. It
+// keeps the process number of the first sender.
+type greetingReader struct {
+	ctx   context.Context //nolint:containedctx // it is an argument of Read
+	call  int
+	until time.Time // when something must have come; zero without a limit
+	pid   int
+}
+
+func (r *greetingReader) Read(p []byte) (n int, err error) {
+	n, pid, err := receive(r.call, p)
+	if again(err) {
+		n, pid, err = r.wait(p)
+	}
+	if r.pid == 0 {
+		r.pid = pid
+	}
+	return n, err
+}
+
+func (r *greetingReader) wait(p []byte) (n, pid int, err error) {
+	s, done, err := waiting(r.ctx, r.call, r.until)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer done()
+	return s.receive(p)
+}
