@@ -13,7 +13,8 @@ import (
 
 // adminAPI adds to Caddy's admin endpoint:
 //
-//	GET /prefork_cgi/pools    all pools as they are now, as a list of poolStatus
+//	GET /prefork_cgi/pools     all pools as they are now, as a list of poolStatus
+//	GET /prefork_cgi/budget    how much of it is in use, as a budgetStatus
 type adminAPI struct{}
 
 // CaddyModule returns the module's registration.
@@ -26,7 +27,10 @@ func (adminAPI) CaddyModule() caddy.ModuleInfo {
 
 // Routes implements caddy.AdminRouter.
 func (adminAPI) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{{Pattern: "/prefork_cgi/pools", Handler: caddy.AdminHandlerFunc(servePools)}}
+	return []caddy.AdminRoute{
+		{Pattern: "/prefork_cgi/pools", Handler: caddy.AdminHandlerFunc(servePools)},
+		{Pattern: "/prefork_cgi/budget", Handler: caddy.AdminHandlerFunc(serveBudget)},
+	}
 }
 
 // A poolStatus is a pool as the admin endpoint shows it. The names are those of the
@@ -43,6 +47,9 @@ type poolStatus struct {
 	Running int          `json:"running"`
 	Parked  int          `json:"parked"`
 	Waiting int          `json:"waiting"`
+	Streams int          `json:"streams,omitempty"`
+	Tenant  string       `json:"tenant,omitempty"`
+	Share   int          `json:"processes"`
 	Setup   bool         `json:"setup,omitempty"` // one is under way
 	Failure string       `json:"failure,omitempty"`
 	Risks   []riskStatus `json:"risks,omitempty"`
@@ -57,16 +64,48 @@ type riskStatus struct {
 	OpenedAt   string           `json:"opened_at,omitempty"`
 }
 
-func servePools(w http.ResponseWriter, r *http.Request) error {
+// A budgetStatus is the budget as the admin endpoint shows it; 0 is no bound.
+type budgetStatus struct {
+	Processes    int            `json:"processes"`
+	MaxProcesses int            `json:"max_processes"`
+	Memory       int64          `json:"memory"`
+	MaxMemory    int64          `json:"max_memory"`
+	Waiting      int            `json:"waiting"` // pools
+	Tenants      map[string]int `json:"tenants"` // processes of each
+}
+
+func serveBudget(w http.ResponseWriter, r *http.Request) error {
+	if err := onlyGet(r); err != nil {
+		return err
+	}
+	s := registry.Budget()
+	return serveJSON(w, budgetStatus{
+		Processes: s.Used.Processes, MaxProcesses: s.Processes, Memory: s.Used.Memory, MaxMemory: s.Memory,
+		Waiting: s.Waiting, Tenants: s.ByTenant,
+	})
+}
+
+func onlyGet(r *http.Request) error {
 	if r.Method != http.MethodGet {
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("pools can only be looked at: GET")}
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("this can only be looked at: GET")}
+	}
+	return nil
+}
+
+func serveJSON(w http.ResponseWriter, value any) error {
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(value)
+}
+
+func servePools(w http.ResponseWriter, r *http.Request) error {
+	if err := onlyGet(r); err != nil {
+		return err
 	}
 	pools := []poolStatus{}
 	for _, s := range registry.Snapshot() {
 		pools = append(pools, statusOfPool(s))
 	}
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(pools)
+	return serveJSON(w, pools)
 }
 
 func statusOfPool(s pool.Snapshot) poolStatus {
@@ -74,6 +113,7 @@ func statusOfPool(s pool.Snapshot) poolStatus {
 		Pool: s.Ident.String(), Script: s.Script,
 		Mode: s.Info.Mode, Why: s.Info.Why, Note: s.Info.Note, Library: s.Info.Library, PID: s.Info.PID,
 		AgeMS: milliseconds(s.Age), Running: s.Running, Parked: s.Parked, Waiting: s.Waiting,
+		Streams: s.Streams, Tenant: s.Tenant, Share: s.Share,
 		Setup: s.Setup, Failure: s.Failure, Loaded: s.Loaded,
 	}
 	for _, risk := range s.Info.Risks {

@@ -1,6 +1,7 @@
 package caddymod
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
@@ -14,6 +15,7 @@ import (
 // started in the same way, its processes go on through the reload.
 type App struct {
 	Limits
+	Budget
 
 	logger     *zap.Logger
 	handlers   []*Handler
@@ -31,12 +33,12 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // Provision prepares a generation. It enters the registry when the app starts.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
-	a.generation = &pool.Generation{Covers: a.covers, Observe: a.observe}
+	a.generation = &pool.Generation{Covers: a.covers, Budget: a.forPools(), Observe: a.observe}
 	return nil
 }
 
-// Validate checks the defaults.
-func (a *App) Validate() error { return a.validate() }
+// Validate checks the defaults and the budget.
+func (a *App) Validate() error { return errors.Join(a.validate(), a.check()) }
 
 // covers tells the registry whether this configuration wants a pool, and how. Which
 // of several handlers that may have it really does is known when a request comes:

@@ -48,6 +48,8 @@ func matchedPrefix(matchers caddy.ModuleMap) string {
 // parseGlobalOption sets up the app from the global option prefork_cgi:
 //
 //	prefork_cgi {
+//	    max_processes <number>|off
+//	    max_memory <size>|off
 //	    <limit> ...   as in the directive
 //	}
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -60,12 +62,15 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.ArgErr()
 	}
 	for d.NextBlock(0) {
-		known, err := app.unmarshal(d)
+		known, err := app.Limits.unmarshal(d)
+		if !known && err == nil {
+			known, err = app.Budget.unmarshal(d)
+		}
 		if err != nil {
 			return nil, err
 		}
 		if !known {
-			return nil, d.Errf("unrecognized option %q of prefork_cgi; it can be one of %s", d.Val(), limitNames)
+			return nil, d.Errf("unrecognized option %q of prefork_cgi; it can be one of %s, %s", d.Val(), budgetNames, limitNames)
 		}
 	}
 	return httpcaddyfile.App{Name: "prefork_cgi", Value: caddyconfig.JSON(app, nil)}, nil
@@ -100,6 +105,9 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    parked <min> <max> [v1] | off
 //	    max_requests <number> [<age>|off [<growth>|off]]
 //	    queue <size>|off [<wait>|off]
+//	    streams <number>|off [<after>]
+//	    overload <status>
+//	    tenant <name> [<weight>]
 //	    start_timeout <duration>|off
 //	    timeout <duration>|off
 //	    idle_timeout <duration>|off
@@ -156,9 +164,11 @@ func (h *Handler) unmarshalOwn(d *caddyfile.Dispenser) error {
 		return h.unmarshalIdentity(d)
 	case "watch":
 		return some(d, &h.Watch)
+	case "tenant":
+		return h.Tenant.unmarshal(d)
 	}
 	return d.Errf("unrecognized subdirective %q of prefork_cgi; it can be one of root, extensions, index, symlinks, "+
-		"script, script_name, interpreter, args, dir, env, pass_env, identity, watch, %s, %s", d.Val(), warmingNames, limitNames)
+		"script, script_name, interpreter, args, dir, env, pass_env, identity, watch, tenant, %s, %s", d.Val(), warmingNames, limitNames)
 }
 
 func (h *Handler) unmarshalInterpreter(d *caddyfile.Dispenser) error {

@@ -28,6 +28,8 @@ func TestDefaultsAreWhatTheCommentsSay(t *testing.T) {
 		"MaxGrowth":     fmt.Sprint(inPool.MaxGrowth),
 		"QueueSize":     fmt.Sprint(inPool.QueueSize),
 		"QueueWait":     inPool.QueueWait.String(),
+		"StreamAfter":   inPool.StreamAfter.String(),
+		"Overload":      fmt.Sprint(builtin.Overload),
 		"StartTimeout":  inPool.StartTimeout.String(),
 		"Timeout":       time.Duration(builtin.Timeout).String(),
 		"IdleTimeout":   inPool.IdleTimeout.String(),
@@ -82,6 +84,7 @@ func TestEveryLimitIsInheritedFromTheDefaults(t *testing.T) {
 		MaxConcurrent: 1, QueueSize: 2, QueueWait: 3, StartTimeout: 4, Timeout: 5,
 		IdleTimeout: 6, GracePeriod: 7, Reload: "off", SpoolLimit: 8,
 		Parked: Parked{1, 2, true}, MaxRequests: 9, MaxAge: 10, MaxGrowth: 11,
+		Streams: 12, StreamAfter: 13, Overload: 503,
 	}
 	v := reflect.ValueOf(all)
 	for i := range v.NumField() {

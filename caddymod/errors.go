@@ -32,7 +32,13 @@ func answer(w http.ResponseWriter, err error) error {
 }
 
 // fail is answer for an exchange, whose executor ends too.
-func (x *exchange) fail(err error) error { return answer(x.w, x.end(err)) }
+func (x *exchange) fail(err error) error {
+	err = x.end(err)
+	if overload := (*pool.OverloadError)(nil); errors.As(err, &overload) && !hasLeft(err) {
+		err = caddyhttp.HandlerError{StatusCode: x.Overload, Err: err}
+	}
+	return answer(x.w, err)
+}
 
 // breakOff breaks the connection: what has been sent must not look complete.
 // net/http expects this panic and says nothing of it.
@@ -66,6 +72,7 @@ const busyRetry = time.Second
 func statusOf(err error) (status int, retryAfter time.Duration) {
 	var (
 		handler   caddyhttp.HandlerError
+		overload  *pool.OverloadError
 		badPath   *cgi.BadPathError
 		forbidden *cgi.ForbiddenError
 		body      *cgi.BodyError
@@ -74,6 +81,8 @@ func statusOf(err error) (status int, retryAfter time.Duration) {
 		setup     *prefork.SetupError
 	)
 	switch {
+	case errors.As(err, &overload) && errors.As(err, &handler):
+		return handler.StatusCode, overload.RetryIn
 	case errors.As(err, &handler): // another handler's, such as request_body's
 		return handler.StatusCode, 0
 	case errors.As(err, &badPath):
@@ -90,7 +99,7 @@ func statusOf(err error) (status int, retryAfter time.Duration) {
 		return http.StatusBadRequest, 0
 	case errors.As(err, &backoff):
 		return http.StatusServiceUnavailable, backoff.RetryIn
-	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrQueueTimeout), errors.Is(err, pool.ErrClosed):
+	case errors.Is(err, pool.ErrClosed):
 		return http.StatusServiceUnavailable, busyRetry
 	case errors.Is(err, errSilent), errors.As(err, &setup) && setup.TimedOut:
 		return http.StatusGatewayTimeout, 0

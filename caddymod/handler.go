@@ -92,6 +92,9 @@ type Handler struct {
 
 	Limits
 
+	// On whose account the processes are.
+	Tenant Tenant `json:"tenant,omitzero"`
+
 	app    *App
 	logger *zap.Logger
 	stderr *zap.Logger
@@ -268,7 +271,7 @@ func (h *Handler) checkNames() error {
 }
 
 // Validate checks limits. It changes nothing.
-func (h *Handler) Validate() error { return h.validate() }
+func (h *Handler) Validate() error { return errors.Join(h.validate(), h.Tenant.validate()) }
 
 // interpreter returns the program that runs a script, if one is configured: that
 // of the longest extension that the file has.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -41,6 +42,18 @@ type Limits struct {
 	// How long a request may wait there before it is answered with 503.
 	// Default: `10s`.
 	QueueWait caddy.Duration `json:"queue_wait,omitempty"`
+
+	// How many responses may go on for longer than `stream_after` without one of the places of
+	// `max_concurrent`: event streams and the like. Default: as many as `max_concurrent`.
+	Streams int `json:"streams,omitempty"`
+
+	// How long a response that has begun keeps such a place, where others wait for it.
+	// Default: `10s`.
+	StreamAfter caddy.Duration `json:"stream_after,omitempty"`
+
+	// The status of the answer to a request that cannot be served because of others.
+	// Default: `503`.
+	Overload int `json:"overload,omitempty"`
 
 	// How long the script may take up to its fork point before it is killed
 	// and those who wait for it are answered with 504. Default: `30s`.
@@ -100,6 +113,9 @@ func (l Limits) or(defaults Limits) Limits {
 		MaxGrowth:     cmp.Or(l.MaxGrowth, defaults.MaxGrowth),
 		QueueSize:     cmp.Or(l.QueueSize, defaults.QueueSize),
 		QueueWait:     cmp.Or(l.QueueWait, defaults.QueueWait),
+		Streams:       cmp.Or(l.Streams, defaults.Streams),
+		StreamAfter:   cmp.Or(l.StreamAfter, defaults.StreamAfter),
+		Overload:      cmp.Or(l.Overload, defaults.Overload),
 		StartTimeout:  cmp.Or(l.StartTimeout, defaults.StartTimeout),
 		Timeout:       cmp.Or(l.Timeout, defaults.Timeout),
 		IdleTimeout:   cmp.Or(l.IdleTimeout, defaults.IdleTimeout),
@@ -110,7 +126,9 @@ func (l Limits) or(defaults Limits) Limits {
 }
 
 // builtin are the defaults where neither directive nor global option says more.
-var builtin = Limits{Timeout: caddy.Duration(defaultTimeout), SpoolLimit: defaultSpoolLimit}
+var builtin = Limits{
+	Timeout: caddy.Duration(defaultTimeout), SpoolLimit: defaultSpoolLimit, Overload: http.StatusServiceUnavailable,
+}
 
 // forPool returns what the pool enforces.
 func (l Limits) forPool() pool.Limits {
@@ -124,6 +142,8 @@ func (l Limits) forPool() pool.Limits {
 		MaxGrowth:     l.MaxGrowth,
 		QueueSize:     l.QueueSize,
 		QueueWait:     time.Duration(l.QueueWait),
+		Streams:       l.Streams,
+		StreamAfter:   time.Duration(l.StreamAfter),
 		StartTimeout:  time.Duration(l.StartTimeout),
 		IdleTimeout:   time.Duration(l.IdleTimeout),
 		Grace:         time.Duration(l.GracePeriod),
@@ -142,6 +162,9 @@ func (l Limits) validate() error {
 	if l.Parked.Min < 0 || l.Parked.Max > 0 && l.Parked.Min > l.Parked.Max {
 		return fmt.Errorf("parked: from %d to %d is no range", l.Parked.Min, l.Parked.Max)
 	}
+	if l.Overload != 0 && (l.Overload < 400 || l.Overload > 599) {
+		return fmt.Errorf("overload is %d; it must be the status of an error, such as 503 or 429", l.Overload)
+	}
 	switch pool.Reload(l.Reload) {
 	case "", pool.Strict, pool.Stale, pool.Off:
 		return nil
@@ -150,7 +173,7 @@ func (l Limits) validate() error {
 }
 
 // limitNames are what Limits.unmarshal knows.
-const limitNames = "max_concurrent, parked, max_requests, queue, start_timeout, timeout, idle_timeout, grace_period, reload, spool_limit"
+const limitNames = "max_concurrent, parked, max_requests, queue, streams, overload, start_timeout, timeout, idle_timeout, grace_period, reload, spool_limit"
 
 // unmarshal reads a limit; known is false if the word is none.
 func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
@@ -163,6 +186,10 @@ func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
 		err = l.unmarshalRequests(d)
 	case "queue":
 		err = l.unmarshalQueue(d)
+	case "streams":
+		err = l.unmarshalStreams(d)
+	case "overload":
+		err = value(d, &l.Overload, func(word string) (int, error) { return parseNumber(word, 1) })
 	case "start_timeout":
 		err = value(d, &l.StartTimeout, parseDuration)
 	case "timeout":
@@ -225,6 +252,25 @@ func (l *Limits) unmarshalRequests(d *caddyfile.Dispenser) (err error) {
 	}
 	if err != nil {
 		return d.Errf("max_requests: %v", err)
+	}
+	return nil
+}
+
+// unmarshalStreams reads `streams <number>|off [<after>]`.
+func (l *Limits) unmarshalStreams(d *caddyfile.Dispenser) (err error) {
+	words := d.RemainingArgs()
+	if len(words) == 0 || len(words) > 2 {
+		return d.ArgErr()
+	}
+	if l.Streams != 0 {
+		return d.Err("streams is given twice")
+	}
+	l.Streams, err = parseCount(words[0])
+	if len(words) > 1 && err == nil {
+		l.StreamAfter, err = parseDuration(words[1])
+	}
+	if err != nil {
+		return d.Errf("streams: %v", err)
 	}
 	return nil
 }

@@ -79,6 +79,7 @@ func (x *exchange) send(response *cgi.Response) error {
 	x.left = announced(response)
 	x.w.WriteHeader(response.Status)
 	x.sent = true
+	x.lease.Responding()
 	if err := x.copy(flushesAtOnce(response)); err != nil {
 		return err
 	}

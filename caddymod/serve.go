@@ -115,6 +115,11 @@ type exchange struct {
 // serve is the whole way. Until the header is sent, an error is an answer; then
 // it can only break the connection.
 func (x *exchange) serve() error {
+	if x.r.ContentLength < 0 { // it would be spooled in vain
+		if err := registry.Full(x.spec(x.script.File, x.environ(0), x.repl)); err != nil {
+			return x.fail(err)
+		}
+	}
 	body, err := cgi.NewBody(x.r, x.spoolLimit())
 	if err != nil {
 		return x.fail(err)

@@ -25,6 +25,8 @@ func (h *Handler) spec(script string, env []string, repl *caddy.Replacer) pool.S
 		Sources:  h.sources(script),
 		Limits:   h.forPool(),
 		Template: h.template(script),
+		Tenant:   h.tenant(script, repl),
+		Weight:   h.Tenant.Weight,
 	}
 	if h.Identity == nil {
 		return s
@@ -60,6 +62,17 @@ func (h *Handler) dir(script string, repl *caddy.Replacer) string {
 		dir = filepath.Join(filepath.Dir(script), dir)
 	}
 	return dir
+}
+
+// tenant returns on whose account a script is: that of its tree, or of its folder.
+func (h *Handler) tenant(script string, repl *caddy.Replacer) string {
+	switch {
+	case h.Tenant.Name != "":
+		return h.Tenant.Name
+	case h.Script != "":
+		return filepath.Dir(script)
+	}
+	return repl.ReplaceAll(h.Root, ".")
 }
 
 // sources returns what is watched beside a script; relative paths are taken from

@@ -34,6 +34,15 @@
 // Executors are made ahead of need, and wait; see parked.go. At most MaxConcurrent requests are starved or granted; at most QueueSize are
 // queued, first come first served, each for at most QueueWait.
 //
+// # Budget
+//
+// All pools together have so many processes, and so much memory: see budget.go. Each setup and each
+// executor takes a share first, and gives it back when it has been reaped.
+//
+//	there is room ──────────────────────────────────────▶ made
+//	there is none, nobody waits for it ─────────────────▶ not made
+//	there is none ──▶ waits; the least useful pool yields what it does not need ──▶ made
+//
 // # Freshness
 //
 // Every request finds out whether the script's sources are as they were before the

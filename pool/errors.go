@@ -13,6 +13,20 @@ var ErrQueueFull = errors.New("the queue is full")
 // may wait.
 var ErrQueueTimeout = errors.New("no executor was free in time")
 
+// ErrBudget says that no process could be had within the time that a request may
+// wait, since all pools together have as many as they may; see [Budget].
+var ErrBudget = errors.New("the budget of processes and memory is used up")
+
+// An OverloadError says that a request cannot be served now, because of others.
+type OverloadError struct {
+	RetryIn time.Duration // after this it could have been, as it goes now
+	Err     error         // ErrQueueFull, ErrQueueTimeout or ErrBudget
+}
+
+func (e *OverloadError) Error() string { return e.Err.Error() }
+
+func (e *OverloadError) Unwrap() error { return e.Err }
+
 // ErrClosed says that the registry is closing for good.
 var ErrClosed = errors.New("the server is shutting down")
 

@@ -37,6 +37,7 @@ const (
 	Changed Reason = "changed"
 	Ended   Reason = "ended"   // by itself, or killed; not by us
 	Retired Reason = "retired" // no configuration wants it
+	Evicted Reason = "evicted" // others need its part of the budget more
 )
 
 // An Event is something that has happened in a pool. Fields that its kind does

@@ -11,28 +11,32 @@ import (
 
 // A fake is a launcher of processes that are nothing but channels.
 type fake struct {
-	mu       sync.Mutex
-	launches []*fakeProcess       // in order
-	fail     error                // what the next launches return
-	hold     chan struct{}        // if not nil, launches wait until it is closed
-	holdPark chan struct{}        // the same, for executors
-	running  int                  // executors
-	most     int                  // as many ran at once
-	parked   int                  // executors that wait for a request
-	loads    []string             // what each setup says that it has loaded
-	onLaunch func(n int) []string // the same, for one that differs
+	mu        sync.Mutex
+	launches  []*fakeProcess       // in order
+	fail      error                // what the next launches return
+	hold      chan struct{}        // if not nil, launches wait until it is closed
+	holdPark  chan struct{}        // the same, for executors
+	running   int                  // executors
+	most      int                  // as many ran at once
+	parked    int                  // executors that wait for a request
+	alive     int                  // processes: setups, servers and executors
+	mostAlive int                  // as many there were at once
+	loads     []string             // what each setup says that it has loaded
+	onLaunch  func(n int) []string // the same, for one that differs
 }
 
 func (f *fake) Launch(ctx context.Context, cmd prefork.Command, listener prefork.Listener) (prefork.Process, error) {
 	f.mu.Lock()
 	p := &fakeProcess{fake: f, pid: 1000 + len(f.launches), script: cmd.Script, exited: make(chan struct{})}
 	f.launches = append(f.launches, p)
+	f.born()
 	hold, fail := f.hold, f.fail
 	f.mu.Unlock()
 	if hold != nil {
 		select {
 		case <-hold:
 		case <-ctx.Done():
+			f.set(func() { f.alive-- })
 			return nil, &prefork.SetupError{Script: cmd.Script, TimedOut: true}
 		}
 	}
@@ -43,10 +47,17 @@ func (f *fake) Launch(ctx context.Context, cmd prefork.Command, listener prefork
 		listener.Loaded(f.loads)
 	}
 	if fail != nil {
+		f.set(func() { f.alive-- })
 		return nil, fail
 	}
 	p.listener = listener
 	return p, nil
+}
+
+// born counts a process. It is called with the mutex held.
+func (f *fake) born() {
+	f.alive++
+	f.mostAlive = max(f.mostAlive, f.alive)
 }
 
 // started returns how many launches there were.
@@ -89,7 +100,12 @@ func (p *fakeProcess) Info() prefork.Info {
 	return prefork.Info{Mode: prefork.Explicit, PID: p.pid, Parks: true}
 }
 func (p *fakeProcess) Exited() <-chan struct{} { return p.exited }
-func (p *fakeProcess) Kill()                   { p.once.Do(func() { close(p.exited) }) }
+func (p *fakeProcess) Kill() {
+	p.once.Do(func() {
+		p.fake.set(func() { p.fake.alive-- })
+		close(p.exited)
+	})
+}
 func (p *fakeProcess) Stop() {
 	if !p.deaf {
 		p.Kill()
@@ -117,6 +133,7 @@ func (p *fakeProcess) Park(ctx context.Context, requests int) (prefork.Executor,
 		return nil, errors.New(p.barren)
 	}
 	p.fake.parked++
+	p.fake.born()
 	return &fakeExecutor{process: p, left: requests, batch: p.slain}, nil
 }
 
@@ -124,6 +141,14 @@ type fakeExecutor struct {
 	process *fakeProcess
 	left    int // requests
 	batch   int
+	tell    func()
+}
+
+func (e *fakeExecutor) WhenGone(f func()) { e.tell = f }
+
+func (e *fakeExecutor) gone() {
+	e.process.fake.set(func() { e.process.fake.alive-- })
+	e.tell()
 }
 
 func (e *fakeExecutor) Memory() int64 {
@@ -131,21 +156,28 @@ func (e *fakeExecutor) Memory() int64 {
 	defer e.process.fake.mu.Unlock()
 	return e.process.memory
 }
-func (e *fakeExecutor) Dismiss() { e.process.fake.set(func() { e.process.fake.parked-- }) }
+
+func (e *fakeExecutor) Dismiss() {
+	e.process.fake.set(func() { e.process.fake.parked-- })
+	e.gone()
+}
 
 func (e *fakeExecutor) Start(_ context.Context, _ prefork.Request, ended prefork.Ended) (prefork.Call, error) {
 	p := e.process
 	dead := false
 	p.fake.set(func() { p.fake.parked--; dead = e.batch < p.slain })
 	if dead {
+		e.gone()
 		return nil, prefork.ErrGone
 	}
 	if p.vanishing {
+		e.gone()
 		defer p.Kill() // after the pool has heard of it from the request
 		return nil, prefork.ErrGone
 	}
 	select {
 	case <-p.exited:
+		e.gone()
 		return nil, fmt.Errorf("fake: %w", prefork.ErrGone)
 	default:
 	}
@@ -185,6 +217,7 @@ func (c *fakeCall) wait() (prefork.Status, prefork.Executor) {
 	s := <-c.end
 	c.process.fake.set(func() { c.process.fake.running-- })
 	if c.executor.left == 0 || s.Signal != 0 {
+		c.executor.gone()
 		return s, nil
 	}
 	c.process.fake.set(func() { c.process.fake.parked++ })

@@ -38,6 +38,11 @@ type Spec struct {
 	// Limits of the pool.
 	Limits Limits
 
+	// Tenant is on whose account the pool's processes are, and Weight how much of the
+	// budget it may have where others want it, too; at least 1. See [Budget].
+	Tenant string
+	Weight int
+
 	// Template is what the configuration compares to tell whether a pool is
 	// still wanted; the pool does not look into it.
 	Template string

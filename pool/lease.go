@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prefork-cgi/prefork-cgi/prefork"
@@ -36,6 +37,10 @@ type Lease struct {
 	since    time.Time // it has waited for an executor of a server that is there
 	queued   time.Duration
 	grace    time.Duration
+	began    time.Time // its execution
+	streams  bool      // it has given its slot back
+
+	responding atomic.Bool // the header of its response has been sent
 
 	mu          sync.Mutex // guards what follows
 	call        prefork.Call
@@ -138,6 +143,7 @@ func (l *Lease) finish(status prefork.Status, executor *executor) {
 	afterEnd := l.afterEnd
 	l.mu.Unlock()
 	l.pool.send(func() {
+		l.pool.measure(l)
 		l.pool.released(l)
 		l.pool.reuse(l.server, executor)
 	})

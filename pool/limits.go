@@ -42,6 +42,11 @@ type Limits struct {
 	MaxAge    time.Duration
 	MaxGrowth int64
 
+	// Streams is how many responses may go on for longer than StreamAfter without one
+	// of the MaxConcurrent places. Defaults: MaxConcurrent, and 10s.
+	Streams     int
+	StreamAfter time.Duration
+
 	// Reload is what happens when a source file has changed. Default: strict.
 	Reload Reload
 }
@@ -82,6 +87,13 @@ func (l Limits) WithDefaults() Limits {
 	}
 	l.ParkedMin = min(max(l.ParkedMin, 0), l.ParkedMax)
 	l.MaxRequests = max(l.MaxRequests, 1)
+	switch {
+	case l.Streams == 0:
+		l.Streams = l.MaxConcurrent
+	case l.Streams < 0:
+		l.Streams = 0
+	}
+	l.StreamAfter = limit(l.StreamAfter, 10*time.Second)
 	l.MaxAge = limit(l.MaxAge, time.Hour)
 	if l.MaxGrowth == 0 {
 		l.MaxGrowth = 64 << 20

@@ -41,6 +41,10 @@ func (p *Pool) execute(message func()) (orders []order, ok bool) {
 	if p.over() {
 		p.ended = true
 		p.timer.Stop()
+		p.account.close()
+		if p.wanted {
+			p.registry.lulls.ended(p.ident, time.Now(), p.limits.IdleTimeout)
+		}
 		p.registry.forget(p)
 		close(p.done)
 	} else {

@@ -30,6 +30,7 @@ type executor struct {
 	born, since      time.Time // when it was made, and parked
 	requests         int       // that it has had
 	memory           int64     // after its first request
+	share            *share    // of the budget
 }
 
 // expect notes that a request wants an executor.
@@ -81,8 +82,7 @@ func (p *Pool) park(now time.Time) {
 	ahead := p.ahead(s, now)
 	// In place of those that are about to start none is made until they have.
 	want := max(ahead-s.starting, 0) + p.waitingFor(s)
-	for s.making+len(s.parked) < want && s.hasRoom() {
-		p.makeExecutor(s)
+	for s.making+len(s.parked) < want && s.hasRoom() && p.makeExecutor(s) {
 	}
 	for len(s.parked) > p.atLeast() && now.Sub(s.parked[0].since) >= surplusAge {
 		s.dismiss(1)
@@ -117,7 +117,7 @@ func (p *Pool) quietAt() time.Time {
 	if p.idleAt.IsZero() || !p.wanted {
 		return p.idleAt
 	}
-	return p.idleAt.Add(-p.limits.IdleTimeout / 2)
+	return p.idleAt.Add(-p.idleTime() / 2)
 }
 
 // nextDismissal returns when the next executor will have waited for too long; zero if
@@ -157,15 +157,21 @@ func (s *server) dismiss(n int) {
 // An order is for one executor.
 type order struct {
 	server   *server
+	room     *share // of the budget
 	wait     time.Duration
 	requests int
 }
 
-// makeExecutor has one made. A library that makes no more at once than it allows may
-// take as long as a request may wait for a free executor.
-func (p *Pool) makeExecutor(s *server) {
+// makeExecutor has one made, if the budget has room. A library that makes no more at once than
+// it allows may take as long as a request may wait for a free executor.
+func (p *Pool) makeExecutor(s *server) bool {
+	room := p.account.take(p.wishFor(s))
+	if room == nil {
+		return false
+	}
 	s.making++
-	p.orders = append(p.orders, order{s, p.limits.QueueWait, p.limits.MaxRequests})
+	p.orders = append(p.orders, order{s, room, p.limits.QueueWait, p.limits.MaxRequests})
+	return true
 }
 
 // fill makes an executor. It waits for that. It is not for messages.
@@ -173,7 +179,8 @@ func (p *Pool) fill(o order) {
 	ctx, cancel := context.WithTimeout(o.server.life, o.wait)
 	defer cancel()
 	made, err := o.server.proc.Park(ctx, o.requests)
-	if !p.send(func() { p.made(o.server, made, err) }) && err == nil {
+	o.done(made, err)
+	if !p.send(func() { p.made(o, made, err) }) && err == nil {
 		made.Dismiss()
 	}
 }
@@ -188,10 +195,20 @@ func (p *Pool) fillAtOnce(o order) bool {
 	if errors.Is(err, context.Canceled) {
 		return false
 	}
-	if !p.ask(func() { p.made(o.server, made, err) }) && err == nil {
+	o.done(made, err)
+	if !p.ask(func() { p.made(o, made, err) }) && err == nil {
 		made.Dismiss()
 	}
 	return true
+}
+
+// done has the room given back when nothing is left of what has been made.
+func (o order) done(made prefork.Executor, err error) {
+	if err == nil {
+		made.WhenGone(o.room.give)
+	} else {
+		o.room.give()
+	}
 }
 
 // atOnce is a context for what may not wait now, but until a time later.
@@ -211,12 +228,13 @@ var done = func() context.Context {
 }()
 
 // made takes a new executor.
-func (p *Pool) made(s *server, e prefork.Executor, err error) {
+func (p *Pool) made(o order, e prefork.Executor, err error) {
+	s := o.server
 	s.making--
 	switch {
 	case err == nil && s == p.current:
 		now := time.Now()
-		s.parked = append(s.parked, &executor{Executor: e, born: now, since: now})
+		s.parked = append(s.parked, &executor{Executor: e, born: now, since: now, share: o.room})
 	case err == nil:
 		e.Dismiss()
 	case s != p.current: // and those who wait, wait for another
@@ -235,7 +253,7 @@ func (p *Pool) notMade(err error) {
 		return
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = ErrQueueTimeout
+		err = p.overload(ErrQueueTimeout)
 	}
 	p.slots--
 	p.refuse(p.starved.pop(), err)

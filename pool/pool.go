@@ -31,8 +31,11 @@ type Pool struct {
 	loaded        []string // files that the newest server, or an executor of it, has loaded
 	doubts        int      // setups in a row of which nobody knows whether they are fresh
 	limits        Limits
-	wanted        bool      // by some generation
-	asked         bool      // its first request, for which it was made, has come
+	wanted        bool     // by some generation
+	asked         bool     // its first request, for which it was made, has come
+	account       *account // its part of the budget
+	worth         worth
+	ended         bool
 	version       int       // counts changes of the sources
 	failedVersion int       // newest version whose setup has failed
 	replaceAt     time.Time // when an outdated server is to be replaced
@@ -49,7 +52,10 @@ type Pool struct {
 	idleAt        time.Time            // when to end; zero while something is to be done
 	resting       bool                 // that time has come
 	closing       bool                 // the program is ending: nothing new
-	ended         bool
+	streams       int                  // leases that are granted, and have given their slot back
+	crowded       atomic.Bool          // somebody waits for a slot
+	pace          pace
+	lull          float64 // how many times the idle timeout it stays
 }
 
 func newPool(r *Registry, spec Spec, wanted bool) *Pool {
@@ -64,7 +70,9 @@ func newPool(r *Registry, spec Spec, wanted bool) *Pool {
 		wanted:   wanted,
 		servers:  map[*server]struct{}{},
 		leases:   map[*Lease]struct{}{},
+		lull:     r.lulls.of(spec.Ident(), time.Now()),
 	}
+	p.account = r.ledger.open(p, spec.Tenant, spec.Weight)
 	p.timer = time.AfterFunc(forever, func() { p.send(p.deadlineReached) })
 	return p
 }
@@ -98,6 +106,9 @@ func (p *Pool) acquire(ctx context.Context, spec Spec, newest bool) (l *Lease, o
 // configure takes over what a newer configuration says.
 func (p *Pool) configure(spec Spec) {
 	oldIdle, oldReload := p.limits.IdleTimeout, p.limits.Reload
+	if spec.Tenant != p.spec.Tenant || spec.Weight != p.spec.Weight {
+		p.account.move(spec.Tenant, spec.Weight)
+	}
 	p.spec, p.limits = spec, spec.Limits.WithDefaults()
 	if p.limits.IdleTimeout != oldIdle {
 		p.idleAt = time.Time{} // counted from now
@@ -120,17 +131,23 @@ func (p *Pool) want(wanted bool) {
 func (p *Pool) arrived(l *Lease) {
 	p.asked = true
 	l.version, l.arrived, l.grace = p.version, time.Now(), p.limits.Grace
+	p.worth.hit(l.arrived)
 	switch {
 	case p.closing:
 		p.refuse(l, ErrClosed)
+	case p.isFull():
+		p.refuse(l, p.overload(ErrQueueFull))
 	case p.slots < p.limits.MaxConcurrent && len(p.queue) == 0:
 		p.admit(l)
-	case len(p.queue) < p.limits.QueueSize:
+	default:
 		l.place = queued
 		p.queue.push(l)
-	default:
-		p.refuse(l, ErrQueueFull)
 	}
+}
+
+// isFull reports whether there is neither a slot nor a place in the queue for one more.
+func (p *Pool) isFull() bool {
+	return len(p.queue) >= max(p.limits.QueueSize, 0) && (len(p.queue) > 0 || p.slots >= p.limits.MaxConcurrent)
 }
 
 // admit gives a lease a slot.
@@ -143,7 +160,7 @@ func (p *Pool) admit(l *Lease) {
 
 // grant gives a lease its executor.
 func (p *Pool) grant(l *Lease, s *server, e *executor) {
-	l.place, l.server, l.unused = granted, s, e
+	l.place, l.server, l.unused, l.began = granted, s, e, time.Now()
 	p.leases[l] = struct{}{}
 	s.leases++
 	l.starting = true
@@ -179,11 +196,21 @@ func (p *Pool) released(l *Lease) {
 			l.unused.Dismiss()
 		}
 		p.unbind(l)
-		p.slots--
+		p.vacate(l)
 	case returned:
 		return // refused, or answered while it gave up
 	}
 	l.place = returned
+}
+
+// vacate takes a lease's slot back, or its place among the streams.
+func (p *Pool) vacate(l *Lease) {
+	if l.streams {
+		p.streams--
+		l.streams = false
+	} else {
+		p.slots--
+	}
 }
 
 // unbind takes a granted lease from its server.
@@ -228,6 +255,7 @@ func (p *Pool) inVain(s *server) {
 // settle brings the pool from any state to one where it has to wait for a
 // message or its deadline. All decisions are here.
 func (p *Pool) settle() {
+	p.makeRoom()
 	for len(p.queue) > 0 && p.slots < p.limits.MaxConcurrent {
 		p.admit(p.queue.pop())
 	}
@@ -241,6 +269,7 @@ func (p *Pool) settle() {
 	now := time.Now()
 	p.rest(now)
 	p.park(now)
+	p.offer()
 	for s := range p.servers {
 		if s.state == draining && s.leases == 0 {
 			s.exit()
@@ -259,7 +288,9 @@ func (p *Pool) launchIfNeeded() {
 		p.fail(err, p.version)
 		return
 	}
-	p.launch()
+	if share := p.account.take(wish{setup, 1, p.worth.bytes}); share != nil {
+		p.launch(share)
+	}
 }
 
 // fail answers all that wait for a server, or for a slot and then a server, and
@@ -283,11 +314,11 @@ func (p *Pool) fail(err error, version int) {
 // rest keeps the time since which nothing was to be done, and when it has been
 // long enough takes the server out of service.
 func (p *Pool) rest(now time.Time) {
-	if !p.asked || p.slots > 0 || p.spawning {
+	if !p.asked || p.slots+p.streams > 0 || p.spawning {
 		p.idleAt, p.resting = time.Time{}, false
 		return
 	}
-	wait, reason := p.limits.IdleTimeout, Idle
+	wait, reason := p.idleTime(), Idle
 	if !p.wanted {
 		wait, reason = 0, Retired
 	}
@@ -310,8 +341,11 @@ func (p *Pool) untilDeadline() time.Duration {
 	if len(p.queue) > 0 {
 		wait = p.limits.QueueWait - time.Since(p.queue[0].arrived)
 	}
-	if p.current != nil && len(p.starved) > 0 {
+	if !p.spawning && len(p.starved) > 0 {
 		wait = min(wait, p.limits.QueueWait-time.Since(p.starved[0].since))
+	}
+	if at := p.nextStream(); !at.IsZero() {
+		wait = min(wait, time.Until(at))
 	}
 	if p.outdated() && !p.spawning {
 		wait = min(wait, time.Until(p.replaceAt))
@@ -331,16 +365,20 @@ func (p *Pool) deadlineReached() {
 	p.armed = time.Time{}
 	late := func(l *Lease) bool { return time.Since(l.arrived) >= p.limits.QueueWait }
 	for _, l := range p.queue.take(late) {
-		p.refuse(l, ErrQueueTimeout)
+		p.refuse(l, p.overload(ErrQueueTimeout))
 	}
-	if p.current == nil {
-		return // they wait for setup, which has a limit of its own
+	if p.spawning {
+		return // setup has a limit of its own
 	}
-	// A library may allow fewer executors at once than we do.
+	// A library may allow fewer executors at once than we do, and so may the budget.
+	why := ErrQueueTimeout
+	if p.account.waits() {
+		why = ErrBudget
+	}
 	late = func(l *Lease) bool { return time.Since(l.since) >= p.limits.QueueWait }
 	for _, l := range p.starved.take(late) {
 		p.slots--
-		p.refuse(l, ErrQueueTimeout)
+		p.refuse(l, p.overload(why))
 	}
 }
 

@@ -17,6 +17,9 @@ type Generation struct {
 	// with which limits and sources.
 	Covers func(Spec) (Spec, bool)
 
+	// Budget bounds all pools while this is the newest generation.
+	Budget Budget
+
 	// Observe is told of what happens while this is the newest generation.
 	Observe Observer
 
@@ -28,6 +31,8 @@ type Generation struct {
 type Registry struct {
 	launcher prefork.Launcher
 	watcher  *watcher
+	ledger   *ledger
+	lulls    *lulls
 
 	mu          sync.Mutex
 	generations []*Generation // that have entered and not left, oldest first
@@ -37,7 +42,7 @@ type Registry struct {
 
 // NewRegistry returns an empty registry whose processes launcher starts.
 func NewRegistry(launcher prefork.Launcher) *Registry {
-	return &Registry{launcher: launcher, watcher: newWatcher(), pools: map[Ident]*Pool{}}
+	return &Registry{launcher: launcher, watcher: newWatcher(), ledger: newLedger(), lulls: newLulls(), pools: map[Ident]*Pool{}}
 }
 
 // Enter makes g the newest generation. Pools that it covers keep their processes
@@ -61,6 +66,11 @@ func (r *Registry) Leave(g *Generation) {
 
 // reconsider tells every pool what the generations think of it now.
 func (r *Registry) reconsider() {
+	r.mu.Lock()
+	if n := len(r.generations); n > 0 {
+		r.ledger.set(r.generations[n-1].Budget)
+	}
+	r.mu.Unlock()
 	for _, p := range r.all() {
 		p.send(func() {
 			r.mu.Lock()
@@ -102,6 +112,22 @@ func (r *Registry) Acquire(ctx context.Context, g *Generation, spec Spec) (*Leas
 			return lease, err
 		}
 	}
+}
+
+// Full returns the error that [Registry.Acquire] would return at once for want of a place in the
+// queue; nil if it would not. It is for who would have work to do before.
+func (r *Registry) Full(spec Spec) (err error) {
+	r.mu.Lock()
+	p := r.pools[spec.Ident()]
+	r.mu.Unlock()
+	if p != nil {
+		p.send(func() {
+			if p.isFull() {
+				err = p.overload(ErrQueueFull)
+			}
+		})
+	}
+	return err
 }
 
 // pool returns the pool of spec, making it if there is none, and whether g may

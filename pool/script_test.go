@@ -45,6 +45,7 @@ type player struct {
 	generations map[string]*Generation
 	requests    map[string]*request
 	events      []string // not yet expected
+	budget      Budget   // of the next generation
 }
 
 // A request is in Acquire or has what came of it.
@@ -58,10 +59,15 @@ type request struct {
 // play executes commands, one per line:
 //
 //	spec NAME [key=value ...]      max parked requests age queue wait start idle grace reload watch
+//	                               tenant weight streams after
+//	budget N [BYTES]               of generations that enter later
 //	enter GEN NAME ...             a generation that wants these specs
 //	leave GEN
 //	request R NAME [GEN]           asks for a lease and calls; default: the newest generation
-//	expect R running on N | waiting | full | late | backoff | failed | closed | gone
+//	expect R running on N | waiting | full | late | budget | backoff | failed | closed | gone
+//	respond R                      it has sent the header of its response
+//	retry R DURATION               after which it was told to come again
+//	used N                         processes of the budget
 //	exit R CODE                    its executor ends
 //	cancel R                       its client leaves
 //	crash N                        server N dies (servers count from 1)
@@ -123,6 +129,18 @@ func (p *player) do(line string, words []string) {
 		p.specs[args[0]] = p.spec(args[0], args[1:])
 	case "enter":
 		p.enter(args[0], args[1:])
+	case "budget":
+		p.budget.Processes, _ = strconv.Atoi(args[0])
+		if len(args) > 1 {
+			p.budget.Memory, _ = strconv.ParseInt(args[1], 10, 64)
+		}
+	case "used":
+		check(strconv.Itoa(p.registry.ledger.used) == args[0], p.registry.ledger.used)
+	case "respond":
+		p.requests[args[0]].lease.Responding()
+	case "retry":
+		var overload *OverloadError
+		check(errors.As(p.requests[args[0]].err, &overload) && overload.RetryIn.String() == args[1], p.requests[args[0]].err)
 	case "leave":
 		p.registry.Leave(p.generations[args[0]])
 	case "request":
@@ -262,6 +280,14 @@ func (p *player) spec(name string, settings []string) Spec {
 			s.Limits.Grace = duration(value)
 		case "reload":
 			s.Limits.Reload = Reload(value)
+		case "tenant":
+			s.Tenant = value
+		case "weight":
+			s.Weight = number
+		case "streams":
+			s.Limits.Streams = number
+		case "after":
+			s.Limits.StreamAfter = duration(value)
 		case "watch":
 			s.Sources = append(s.Sources, filepath.Join(p.folder, value))
 		case "env":
@@ -280,6 +306,7 @@ func (p *player) enter(name string, specs []string) {
 		wanted = append(wanted, p.specs[s])
 	}
 	g := &Generation{
+		Budget: p.budget,
 		Covers: func(s Spec) (Spec, bool) {
 			i := slices.IndexFunc(wanted, func(w Spec) bool { return w.Template == s.Template })
 			if i < 0 {
@@ -355,6 +382,8 @@ func (p *player) state(name string) string {
 		return "full"
 	case errors.Is(r.err, ErrQueueTimeout):
 		return "late"
+	case errors.Is(r.err, ErrBudget):
+		return "budget"
 	case errors.Is(r.err, ErrClosed):
 		return "closed"
 	case errors.As(r.err, &backoff):

@@ -17,6 +17,7 @@ type server struct {
 	version int // of the sources it was started from
 	leases  int
 	reason  Reason // why it takes no more leases
+	share   *share // of the budget; nil without a process
 	proc    prefork.Process
 	info    prefork.Info
 	served  atomic.Bool        // it has taken a call
@@ -33,8 +34,8 @@ type server struct {
 	die      context.CancelFunc // ends life: no more executors are made
 }
 
-// launch starts a setup of the sources as they are now.
-func (p *Pool) launch() {
+// launch starts a setup of the sources as they are now, with room in the budget.
+func (p *Pool) launch(room *share) {
 	if p.sources.Load() == nil {
 		p.version++
 	} else {
@@ -44,7 +45,7 @@ func (p *Pool) launch() {
 	// Processes outlive every request and every configuration.
 	ctx, cancel := context.WithTimeout(context.Background(), p.limits.StartTimeout)
 	s := &server{
-		pool: p, state: spawning, version: p.version, abort: cancel,
+		pool: p, state: spawning, version: p.version, abort: cancel, share: room,
 		frozen: p.limits.Reload != Strict, began: time.Now(),
 	}
 	p.servers[s] = struct{}{}
@@ -75,6 +76,7 @@ func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Du
 		return
 	}
 	s.proc, s.info = proc, proc.Info()
+	p.settleShare(s, took)
 	s.life, s.die = context.WithCancel(context.Background())
 	s.move(ready)
 	p.adopt(s)
@@ -93,8 +95,27 @@ func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Du
 	}()
 }
 
+// settleShare notes what a server has turned out to need.
+func (p *Pool) settleShare(s *server, took time.Duration) {
+	p.worth.cost = took
+	if !s.info.Mode.Warm() {
+		s.giveShare() // there is no process
+		return
+	}
+	p.worth.bytes = s.info.Memory.Own
+	s.share.resize(s.info.Memory.Own)
+}
+
+func (s *server) giveShare() {
+	if s.share != nil {
+		s.share.give()
+		s.share = nil
+	}
+}
+
 func (p *Pool) launchFailed(s *server, err error, took time.Duration) {
 	s.move(gone)
+	s.giveShare()
 	delete(p.servers, s)
 	p.adopt(s)
 	event := Event{Kind: LaunchFailed, Err: err, Took: took, Kept: p.current != nil}
@@ -144,6 +165,7 @@ func (p *Pool) exited(s *server) {
 		p.current = nil
 	}
 	s.move(gone)
+	s.giveShare()
 	delete(p.servers, s)
 	p.observe(Event{Kind: Exited, Info: s.info, Reason: s.reason})
 }

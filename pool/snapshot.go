@@ -17,6 +17,9 @@ type Snapshot struct {
 	Running int           // executors
 	Parked  int           // executors that wait for a request
 	Waiting int           // requests that wait, for a server or for a free executor
+	Streams int           // executors whose responses have given their slots back
+	Tenant  string        // on whose account they are
+	Share   int           // processes on that of the pool
 	Setup   bool          // one is under way
 	Failure string        // why the last setup has failed; empty if it has not
 	Loaded  []string      // files that setup and executors have loaded, as far as they say
@@ -38,11 +41,32 @@ func (r *Registry) Snapshot() []Snapshot {
 	return all
 }
 
+// A BudgetStatus is how much of the budget is in use. It is the caller's.
+type BudgetStatus struct {
+	Budget                  // what there may be
+	Used     Budget         // what there is
+	Waiting  int            // pools that wait for some
+	ByTenant map[string]int // processes
+}
+
+// Budget returns how much of the budget is in use now.
+func (r *Registry) Budget() BudgetStatus {
+	l := r.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := BudgetStatus{Budget: l.budget, Used: Budget{l.used, l.memory}, Waiting: len(l.waiting), ByTenant: map[string]int{}}
+	for name, t := range l.tenants {
+		s.ByTenant[name] = t.used
+	}
+	return s
+}
+
 // snapshot is executed by send.
 func (p *Pool) snapshot() Snapshot {
 	s := Snapshot{
 		Ident: p.ident, Script: p.script,
 		Running: len(p.leases), Waiting: len(p.queue) + len(p.starved),
+		Streams: p.streams, Tenant: p.spec.Tenant, Share: p.account.processes(),
 		Setup: p.spawning, Failure: p.backoff.reason(), Loaded: slices.Clone(p.loaded),
 	}
 	if p.current != nil {

@@ -16,11 +16,28 @@ import (
 // A monitor waits for a request, on whose behalf it will fork an executor.
 type monitor struct {
 	*greeted
-	server *server
+	server   *server
+	whenGone func() // is told once that it has ended; may be nil
 }
 
+// WhenGone implements [Executor].
+func (m *monitor) WhenGone(f func()) { m.whenGone = f }
+
 // Dismiss implements [Executor]: the monitor reads end-of-file.
-func (m *monitor) Dismiss() { m.close() }
+func (m *monitor) Dismiss() {
+	_ = m.conn.Close()
+	go func() { // until it has ended
+		m.peer.wait()
+		m.peer.close()
+		m.tellGone()
+	}()
+}
+
+func (m *monitor) tellGone() {
+	if m.whenGone != nil {
+		m.whenGone()
+	}
+}
 
 // Memory implements [Executor].
 func (m *monitor) Memory() int64 { return 0 }
@@ -30,10 +47,14 @@ func (m *monitor) Memory() int64 { return 0 }
 func (m *monitor) Start(ctx context.Context, req Request, ended Ended) (Call, error) {
 	call, err := m.start(ctx, req)
 	if err == nil {
-		go func() { ended(call.wait(), nil) }() // until the monitor has told
+		go func() { // until the monitor has told
+			status := call.wait()
+			m.tellGone()
+			ended(status, nil)
+		}()
 		return call, nil
 	}
-	m.close()
+	m.Dismiss()
 	if ctx.Err() == nil && isHangUp(err) {
 		return nil, ErrGone
 	}

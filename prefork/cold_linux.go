@@ -32,18 +32,45 @@ func (c *cold) Park(context.Context, int) (Executor, error) {
 	case <-c.exited:
 		return nil, ErrGone
 	default:
-		return c, nil
+		return &coldExecutor{cold: c}, nil
 	}
 }
 
+// A coldExecutor is the place of a process that is not there before it has a request.
+type coldExecutor struct {
+	*cold
+	whenGone func() // may be nil
+}
+
+// WhenGone implements [Executor].
+func (c *coldExecutor) WhenGone(f func()) { c.whenGone = f }
+
 // Dismiss implements [Executor].
-func (c *cold) Dismiss() {}
+func (c *coldExecutor) Dismiss() {
+	if c.whenGone != nil {
+		c.whenGone()
+	}
+}
 
 // Memory implements [Executor].
-func (c *cold) Memory() int64 { return 0 }
+func (c *coldExecutor) Memory() int64 { return 0 }
 
 // Start implements [Executor]: it executes the script.
-func (c *cold) Start(_ context.Context, req Request, ended Ended) (Call, error) {
+func (c *coldExecutor) Start(_ context.Context, req Request, ended Ended) (Call, error) {
+	call, err := c.start(req)
+	if err != nil {
+		c.Dismiss()
+		return nil, err
+	}
+	go func() { // until it has been reaped
+		status := call.child.wait()
+		c.Dismiss()
+		ended(status, nil)
+	}()
+	return call, nil
+}
+
+func (c *cold) start(req Request) (*coldCall, error) {
 	s, err := newStreams()
 	if err != nil {
 		return nil, err
@@ -62,7 +89,6 @@ func (c *cold) Start(_ context.Context, req Request, ended Ended) (Call, error) 
 		return nil, err
 	}
 	c.guard.cover(child)
-	go func() { ended(child.wait(), nil) }() // until it has been reaped
 	return &coldCall{s, child}, nil
 }
 

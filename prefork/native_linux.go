@@ -47,7 +47,7 @@ func newNative(r *rehearsal, hello *ready, v *vigil) *native {
 	s := &native{
 		vigil: v, ctl: r.call, child: r.child, ends: r.ends, guard: r.guard, listener: r.listener,
 		about: Info{
-			PID: r.child.pid, Parks: true, Library: hello.settings["library"],
+			PID: r.child.pid, Parks: true, Library: hello.settings["library"], Memory: memoryOf(r.child.pid),
 			Risks: audit(r.child.pid, parseOwn(hello.settings["fds"]), hello.places),
 		},
 		executors: map[uint32]*nativeExecutor{},

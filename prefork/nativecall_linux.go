@@ -40,6 +40,7 @@ type nativeExecutor struct {
 	ended    bool       // or about to: it is being reaped
 	gone     bool       // it has been reaped
 	tell     Ended      // who is to be told; nil while it has no request
+	whenGone func()     // is to be told too; may be nil
 }
 
 // An ending is how an executor has ended: its status, or why there was none.
@@ -112,7 +113,7 @@ func (e *nativeExecutor) readStatus() (status Status, ok bool) {
 func (e *nativeExecutor) over(end ending) {
 	e.mu.Lock()
 	e.ended, e.gone = true, true
-	tell := e.tell
+	tell, whenGone := e.tell, e.whenGone
 	e.tell = nil
 	if !e.starting {
 		e.hangUp()
@@ -124,6 +125,9 @@ func (e *nativeExecutor) over(end ending) {
 	e.server.leave()
 	e.server.guard.forget(e.server.child.pid)
 	e.server.guard.release()
+	if whenGone != nil {
+		whenGone()
+	}
 	e.end <- end
 	if tell == nil {
 		return
@@ -214,6 +218,17 @@ func (e *nativeExecutor) refusal(ctx context.Context, err error) error {
 		return ErrGone
 	}
 	return fmt.Errorf("cannot send the request to the executor: %w", err)
+}
+
+// WhenGone implements [Executor].
+func (e *nativeExecutor) WhenGone(f func()) {
+	e.mu.Lock()
+	e.whenGone = f
+	gone := e.gone
+	e.mu.Unlock()
+	if gone {
+		f()
+	}
 }
 
 // Dismiss implements [Executor]. The executor ends when it reads end-of-file. One that

@@ -59,36 +59,42 @@ func (p *peer) ended() bool {
 
 // hasMemory reports whether there is a process with that number that has memory.
 func hasMemory(pid int) bool {
-	size, _ := memory(pid)
+	size, _, _ := memory(pid)
 	return size > 0
 }
 
 // residentMemory returns a process's resident memory in bytes; 0 if not known.
-func residentMemory(pid int) int64 {
-	_, resident := memory(pid)
-	return resident * int64(os.Getpagesize())
+func residentMemory(pid int) int64 { return memoryOf(pid).Resident }
+
+// memoryOf returns what a process has in memory.
+func memoryOf(pid int) Memory {
+	_, resident, shared := memory(pid)
+	page := int64(os.Getpagesize())
+	return Memory{Resident: resident * page, Own: (resident - shared) * page}
 }
 
-// memory returns the size of a process and its resident memory, in pages: see
-// /proc/PID/statm in proc(5). Both are 0 if the process has none any more.
-func memory(pid int) (size, resident int64) {
+// memory returns the size of a process, its resident memory, and the part of that which
+// belongs to files, in pages: see /proc/PID/statm in proc(5). All are 0 if the process has
+// none any more.
+func memory(pid int) (size, resident, shared int64) {
 	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/statm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, 0
+		return 0, 0, 0
 	}
 	defer func() { _ = unix.Close(fd) }()
 	var text [128]byte
 	n, err := unix.Read(fd, text[:])
 	if err != nil {
-		return 0, 0
+		return 0, 0, 0
 	}
 	fields := strings.Fields(string(text[:n]))
-	if len(fields) < 2 {
-		return 0, 0
+	if len(fields) < 3 {
+		return 0, 0, 0
 	}
 	size, _ = strconv.ParseInt(fields[0], 10, 64)
 	resident, _ = strconv.ParseInt(fields[1], 10, 64)
-	return size, resident
+	shared, _ = strconv.ParseInt(fields[2], 10, 64)
+	return size, resident, shared
 }
 
 // readable reports whether a descriptor can be read without waiting.

@@ -89,6 +89,10 @@ type Executor interface {
 	// Dismiss ends the executor, which has no request. It does not wait for the end.
 	Dismiss()
 
+	// WhenGone has f called once nothing is left of the process, at once if that is so. f must
+	// not block. It is called before Start and Dismiss, and once.
+	WhenGone(f func())
+
 	// Memory is the resident memory of the process in bytes; 0 if not known.
 	Memory() int64
 }
@@ -153,6 +157,12 @@ const (
 // Warm reports whether start-up is paid once.
 func (m Mode) Warm() bool { return m != Cold }
 
+// Memory is what a process has, in bytes; zero where nobody knows.
+type Memory struct {
+	Resident int64 // all that is in memory
+	Own      int64 // of that, what belongs to no file and is shared with nobody but its executors
+}
+
 // Info describes a launched process.
 type Info struct {
 	Mode    Mode
@@ -161,6 +171,7 @@ type Info struct {
 	Library string // the library in the script and its version, if it says so
 	Parks   bool   // executors may wait for long: nothing is looked at when they are made
 	Limit   int    // executors at once, if the script says so; else 0
+	Memory  Memory // of the server, when it was ready
 	Risks   []Risk // what setup has left open that executors would share
 	Note    string // what an administrator should look at; empty if all is as it should be
 }

@@ -39,7 +39,7 @@ func newServer(e *ends, first *greeted, g *guard) (*server, error) {
 			g.watch(pid)
 			s := &server{
 				ends: e, peer: p, guard: g, first: first,
-				about: Info{PID: pid, Library: "protocol v1", Risks: audit(pid, v1Own, nil)},
+				about: Info{PID: pid, Library: "protocol v1", Memory: memoryOf(pid), Risks: audit(pid, v1Own, nil)},
 			}
 			s.gone, s.exited = context.WithCancel(context.Background())
 			go s.attend() // until the server is gone
@@ -111,13 +111,13 @@ func (s *server) Kill() {
 // Park implements [Process]. A monitor serves one request.
 func (s *server) Park(ctx context.Context, _ int) (Executor, error) {
 	if first := s.takeFirst(); first != nil {
-		return &monitor{first, s}, nil
+		return &monitor{greeted: first, server: s}, nil
 	}
 	greeted, err := s.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &monitor{greeted, s}, nil
+	return &monitor{greeted: greeted, server: s}, nil
 }
 
 func (s *server) takeFirst() *greeted {

@@ -25,6 +25,7 @@ my %NOTHING = map { $_ => 1 } qw(leavesub lineseq nextstate dbstate null stub pu
 sub run {
     my ($answers) = @_;
     alarm 5;
+    $0 = 'prefork-cgi-scout';    # for who looks at the processes
     Proc::Prefork::Interp::Descriptors::nothing(0 .. 2);
     %SIG = (ALRM => 'DEFAULT');
     Proc::Prefork::Interp::Syscall::leave(2) if _cannot_tell();
