@@ -37,7 +37,7 @@ class Case(unittest.TestCase):
         launcher = Launcher(self.write(text), fork_point, **more)
         self.addCleanup(self.close, launcher)
         if ready:
-            launcher.settings = launcher.ready()
+            launcher.ready()
         return launcher
 
     def close(self, launcher):

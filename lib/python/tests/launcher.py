@@ -143,6 +143,7 @@ class Launcher:
         command=None, python=sys.executable, cwd=None,
     ):
         self.messages = []
+        self.settings = {}
         self.ids = 0
         self.ctl, call = socket.socketpair()
         self.ctl.settimeout(LIMIT)
@@ -202,7 +203,8 @@ class Launcher:
     def ready(self):
         """Wait for the fork point; return the settings in PFN."""
         settings = strings(self.until("PFN\n"))
-        return dict(setting.split("=", 1) for setting in settings)
+        self.settings = dict(setting.split("=", 1) for setting in settings)
+        return self.settings
 
     def cold(self):
         """Wait for `cold` and the end with status 0; return the reason."""
@@ -215,8 +217,11 @@ class Launcher:
 
     # ---- calls ----
 
-    def fork(self, stdin=None, count=None):
-        """Have an executor forked for so many requests; stdin is a descriptor, or None for a pipe to feed."""
+    def fork(self, stdin=None, count=None, together=True):
+        """Have an executor forked for so many requests; stdin is a descriptor, or None for a pipe to feed.
+
+        together: its descriptors come with the message, if the library can take them so.
+        """
         self.ids += 1
         id = struct.pack(">I", self.ids)
         mine, theirs = socket.socketpair()
@@ -228,15 +233,23 @@ class Launcher:
         out, out_end = os.pipe()
         err, err_end = os.pipe()
         payload = id if count is None else id + struct.pack(">I", count)
-        self.ctl.sendall(b"fork" + struct.pack(">I", len(payload)) + payload)
+        message = b"fork" + struct.pack(">I", len(payload)) + payload
         null = os.open(os.devnull, os.O_RDONLY)
-        for number in (theirs.fileno(), null, out_end, err_end):
-            rights = array.array("i", [number])
-            self.ctl.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        files = [theirs.fileno(), null, out_end, err_end]
+        if together and self.settings.get("rights") == "4":
+            self._send(message, files)
+        else:
+            self.ctl.sendall(message)
+            for number in files:
+                self._send(b"\0", [number])
         theirs.close()
         for number in (null, out_end, err_end):
             os.close(number)
         return Call(self, id, mine, stdin, feed, out, err)
+
+    def _send(self, data, files):
+        rights = array.array("i", files)
+        self.ctl.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
     def reap(self, id):
         self.ctl.sendall(b"reap" + struct.pack(">I", 4) + id)

@@ -37,9 +37,9 @@ class Requests(unittest.TestCase):
         with one, other:
             for kind, payload in ((b"fork", b"1234"), (b"done", b""), (b"file", b"x" * 100_000)):
                 _wire.send(one, kind, payload)
-                self.assertEqual(_wire.receive_message(other), (kind, payload))
+                self.assertEqual(_wire.receive_message(other), (kind, payload, []))
             _wire.send_text(one, b"note", "two\nlines  and\ttabs")
-            self.assertEqual(_wire.receive_message(other), (b"note", b"two lines and tabs"))
+            self.assertEqual(_wire.receive_message(other), (b"note", b"two lines and tabs", []))
             one.send(b"long\x7f\0\0\0")
             with self.assertRaises(_wire.Garbled):
                 _wire.receive_message(other)

@@ -23,6 +23,7 @@ import prefork_interp
 
 from . import _bytecode, _end, _executor, _files, _places, _wire
 from ._forkpoint import ForkPoint, flush
+from ._hooks import Hooks
 from ._leftovers import Leftovers
 from ._requests import Requests
 from ._wait import wait
@@ -75,6 +76,7 @@ class Server:
         os.close(writer)  # executors open one of their own, through /proc
         flush()
         self._announce()
+        self._hooks = Hooks()
         _end.leftovers = Leftovers()
         requests = self._serve()
         _executor.begin()
@@ -114,6 +116,7 @@ class Server:
         settings = [
             f"library=prefork_interp {prefork_interp.__version__} (Python)",
             f"fds={self._ctl.fileno()},{self._inbox}",
+            "rights=4",
         ]
         if self._max_servers is not None and self._max_servers > 0:
             settings.append(f"max_servers={self._max_servers}")
@@ -134,17 +137,18 @@ class Server:
             except _wire.Garbled as error:
                 self._die(str(error))
 
-    def _obey(self, kind: bytes, payload: bytes) -> "Optional[Requests]":
+    def _obey(self, kind: bytes, payload: bytes, files: "list[int]") -> "Optional[Requests]":
         """Do what a message says; return what this process has to serve if it is an executor now."""
         if kind == b"fork" and len(payload) in (4, 8):
-            return self._fork(payload[:4], int.from_bytes(payload[4:], "big"))
+            return self._fork(payload[:4], int.from_bytes(payload[4:], "big"), files)
         if kind == b"reap":
             self._reap(payload)
             return None
         raise _wire.Garbled(f"a message {kind!r} of {len(payload)} bytes")
 
-    def _fork(self, id: bytes, count: int) -> "Optional[Requests]":
-        files = [_wire.receive_descriptor(self._ctl) for _ in range(4)]
+    def _fork(self, id: bytes, count: int, files: "list[int]") -> "Optional[Requests]":
+        while len(files) < 4:  # the launcher does not send them together
+            files.append(_wire.receive_descriptor(self._ctl))
         flush()
         try:
             pid = os.fork()
@@ -230,11 +234,14 @@ class Server:
         """Do all that an executor does at fork; wait for the first request and take it."""
         try:
             _make_group(0)
-            self._ctl.close()
+            self._hooks.restore()
+            # The socket object stays, and is that of the call from here on.
+            os.dup2(files[0], self._ctl.fileno(), inheritable=False)
+            os.close(files[0])
             os.close(self._inbox)
             _executor.prepare(self._point, files[1:])
             _files.become_executor(self._pid, self._inbox, self._with_modules, self._reported)
-            requests = Requests(files[0], count, self._point, self.changes)
+            requests = Requests(self._ctl, count, self._point, self.changes)
             requests.first()
             return requests
         except BaseException as error:

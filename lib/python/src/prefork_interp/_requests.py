@@ -26,7 +26,7 @@ _HIGH = 10
 class Requests:
     """What an executor may still serve. It belongs to the process that has made it, and to no child."""
 
-    def __init__(self, call: int, count: int, point: ForkPoint, changes: "_executor.Changes"):
+    def __init__(self, call: _wire.socket, count: int, point: ForkPoint, changes: "_executor.Changes"):
         """Prepare; nothing is sent or received yet.
 
         :param call: the call socket; it is owned.
@@ -34,9 +34,10 @@ class Requests:
         :param changes: what setup has changed in its environment.
         """
         if count > 1:
-            call = _move_up(call)
-            self._identity = _identity(call)
-        self._call = _wire.adopt(call)
+            number = _move_up(call.detach())
+            self._identity = _identity(number)
+            call = _wire.adopt(number)
+        self._call = call
         self._left = count
         self._point = point
         self._changes = changes

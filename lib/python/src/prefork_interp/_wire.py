@@ -21,6 +21,7 @@ from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, SCM_RIGHTS, SOL_
 GREETING = b"PFI\n\0\0\0\0"
 LONGEST = 16 << 20  # of a payload and of a request
 _USUAL = 1 << 16  # room for a request that is read at once
+_SHORTEST = 12  # of the messages that a launcher sends: all have an id
 
 
 class Garbled(Exception):
@@ -79,10 +80,23 @@ def receive(peer: socket, length: int) -> bytes:
     return b"".join(pieces)
 
 
-def receive_message(peer: socket) -> "tuple[bytes, bytes]":
-    """Receive a message, type and payload. EOFError: the end. Garbled: too long."""
-    header = receive(peer, 8)
-    return header[:4], _receive_counted(peer, header[4:], f"the message {header[:4]!r}")
+def receive_message(peer: socket) -> "tuple[bytes, bytes, list[int]]":
+    """Receive a message: type, payload, and the descriptors that have come with its first byte.
+
+    EOFError: the end. Garbled: too long.
+    """
+    # No message is shorter; so nothing of the next one is received with it.
+    data, control, _flags, _address = peer.recvmsg(_SHORTEST, CMSG_SPACE(4 * 4), MSG_CMSG_CLOEXEC)
+    if not data:
+        raise EOFError
+    if len(data) < 8:
+        data += receive(peer, 8 - len(data))
+    missing = 8 + int.from_bytes(data[4:8], "big") - len(data)
+    if not 0 <= missing <= LONGEST:
+        raise Garbled(f"the message {data[:8]!r} has no such length")
+    if missing:
+        data += receive(peer, missing)
+    return data[:4], data[8:], _descriptors(control)
 
 
 def receive_descriptor(peer: socket) -> int:
