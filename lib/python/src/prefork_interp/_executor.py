@@ -12,6 +12,7 @@ docs/protocol.md, "What an executor does, in this order".
 import os
 import posix
 import sys
+from posix import isatty, putenv, unsetenv
 
 import prefork_interp
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     # What setup has changed in its environment; None: taken out.
     Changes = dict[bytes, Optional[bytes]]
 
-# How many words of sys.orig_argv come before the arguments.
-_lead: "Optional[int]" = None
-
 
 def prepare(point: ForkPoint, files: "list[int]") -> None:
     """Give the process its descriptors, the script's signal handlers, and random numbers of its own.
@@ -37,10 +35,13 @@ def prepare(point: ForkPoint, files: "list[int]") -> None:
     """
     point.take_descriptors(files)
     point.open_anew()
-    if os.isatty(1) and hasattr(sys.__stdout__, "reconfigure"):
+    if isatty(1) and hasattr(sys.__stdout__, "reconfigure"):
         sys.__stdout__.reconfigure(line_buffering=True)
     point.restore_signals()
-    _reseed()
+    # The module random seeds itself anew in a forked process (register_at_fork). What
+    # a script has made with random.Random() is its own business.
+    if point.generators is not None:
+        point.generators.seed()
 
 
 def begin() -> None:
@@ -60,10 +61,14 @@ def take(
     Timers start here and not where signals are restored: an executor may have
     waited long for its request, and an alarm is about the script's time.
     """
-    _renew_stdin()
     _take_environment(environment, changes)
-    _copy_environment_again()
-    _take_arguments([os.fsdecode(argument) for argument in arguments])
+    if point.gateway is not None:
+        # It has copied setup's when it was loaded. Every script that serves WSGI by CGI loads it.
+        point.gateway.BaseHandler.os_environ = point.gateway.read_environ()
+    # In place: modules may hold the lists.
+    sys.argv[1:] = words = list(map(os.fsdecode, arguments))
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[point.lead :] = words
     point.restore_timers()
 
 
@@ -73,7 +78,7 @@ def give_up(error: BaseException) -> "NoReturn":
     os._exit(127)
 
 
-def _renew_stdin() -> None:
+def renew_stdin() -> None:
     """Have sys.stdin forget what it knows of another descriptor.
 
     It is the same object as before, since modules may hold it; but what was read
@@ -85,53 +90,24 @@ def _renew_stdin() -> None:
         pass  # setup has closed or replaced it; then it knows what it does
 
 
-def _reseed() -> None:
-    # The module random does so itself in a forked process (register_at_fork).
-    # What a script has made with random.Random() is its own business.
-    numpy = sys.modules.get("numpy.random")
-    if numpy is not None:
-        numpy.seed()
-
-
 def _take_environment(environment: "Environment", changes: "Changes") -> None:
     """Make the environment that of the request, but for what setup has changed.
 
     os.environ stays the object it is, for modules that hold it.
     """
-    wanted = dict(environment)
     for name, value in changes.items():
         if value is None:
-            wanted.pop(name, None)
+            environment.pop(name, None)
         else:
-            wanted[name] = value
+            environment[name] = value
     # What os.environ and os.environb are views of. Their own methods would decode
     # and encode each name, and many variables are setup's already.
     present = posix.environ
-    for name in present.keys() - wanted.keys():
-        os.unsetenv(name)
-    for name, value in wanted.items():
+    for name in present:
+        if name not in environment:
+            unsetenv(name)
+    for name, value in environment.items():
         if name and present.get(name) != value:  # putenv takes no empty name
-            os.putenv(name, value)
+            putenv(name, value)
     present.clear()
-    present.update(wanted)
-
-
-def _copy_environment_again() -> None:
-    """Let wsgiref have the request's environment; it has copied setup's when it was loaded.
-
-    Every script that serves WSGI by CGI loads it.
-    """
-    handlers = sys.modules.get("wsgiref.handlers")
-    if handlers is not None:
-        handlers.BaseHandler.os_environ = handlers.read_environ()
-
-
-def _take_arguments(arguments: "list[str]") -> None:
-    # In place: modules may hold the list.
-    global _lead
-    original = getattr(sys, "orig_argv", [])  # since Python 3.10
-    if _lead is None:
-        _lead = len(original) - max(len(sys.argv) - 1, 0)
-    if original:
-        original[_lead:] = arguments
-    sys.argv[1:] = arguments
+    present.update(environment)

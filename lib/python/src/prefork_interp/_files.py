@@ -10,6 +10,7 @@ docs/protocol.md, "Native", message ``file``, and "At its end".
 
 import os
 import sys
+from posix import getpid, getppid
 
 import prefork_interp
 
@@ -87,24 +88,30 @@ def _file_of(module: object) -> "str | None":
     return archive if isinstance(archive, str) else name
 
 
-def become_executor(server: int, inbox: int, with_modules: bool, reported: "set[str]") -> None:
-    """Remember, in a new executor, where its server is and what that has reported."""
-    global _executor, _server, _inbox, _with_modules, _reported, _last
+def become_server(inbox: int, with_modules: bool, reported: "set[str]") -> None:
+    """Remember, for executors, where their server is and what it has reported, a set that grows."""
+    global _server, _inbox, _with_modules, _reported, _last
     _last = last_module()
-    _executor, _server, _inbox = os.getpid(), server, inbox
+    _server, _inbox = getpid(), inbox
     _with_modules, _reported = with_modules, reported
+
+
+def become_executor() -> None:
+    """Remember that this process is an executor."""
+    global _executor
+    _executor = getpid()
 
 
 def is_executor() -> bool:
     """Report whether this process is an executor: not setup, and not a process that the script has forked."""
-    return os.getpid() == _executor
+    return getpid() == _executor
 
 
 def report() -> None:
     """In an executor: tell the server which files have been loaded since it was forked."""
     global _reported
     # Were the server dead, then another process could have its number.
-    if not is_executor() or os.getppid() != _server:
+    if not is_executor() or getppid() != _server:
         return
     new = _loaded_since() - _reported
     if not new:

@@ -18,6 +18,7 @@ import _signal
 import os
 import stat
 import sys
+from posix import close, dup2
 
 CLOSE_ON_EXEC = os.O_CLOEXEC
 TIMERS = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
@@ -31,8 +32,15 @@ class ForkPoint:
 
         Stopping comes first: a handler that ran from here on would run in the server.
         """
-        self._timers = [(timer, *_signal.setitimer(timer, 0)) for timer in TIMERS]
+        timers = [(timer, *_signal.setitimer(timer, 0)) for timer in TIMERS]
+        self._timers = [(timer, delay, interval) for timer, delay, interval in timers if delay]
         self._handlers = _handlers()
+        # What has something in it that is the request's, or must be each process's own.
+        self.generators = sys.modules.get("numpy.random")
+        self.gateway = sys.modules.get("wsgiref.handlers")
+        original = getattr(sys, "orig_argv", [])  # since Python 3.10
+        # How many words of sys.orig_argv come before the arguments.
+        self.lead = len(original) - max(len(sys.argv) - 1, 0)
         self._umask = os.umask(0)
         os.umask(self._umask)
         self._folder = _current_folder()
@@ -69,8 +77,7 @@ class ForkPoint:
     def restore_timers(self) -> None:
         """Let alarms run again, with the time that was left."""
         for timer, delay, interval in self._timers:
-            if delay:
-                _signal.setitimer(timer, delay, interval)
+            _signal.setitimer(timer, delay, interval)
 
     def stop_timers(self) -> None:
         """Stop what a request has set."""
@@ -87,13 +94,15 @@ class ForkPoint:
 
         The files are closed afterwards. OSError: no descriptors are left.
         """
-        for number, file in enumerate(files):
-            os.dup2(file, number)
+        number = 0
+        for file in files:
+            dup2(file, number)
+            number += 1
         for number, twin, heritable in self._twins:
             if twin < len(files):
-                os.dup2(files[twin], number, heritable)
+                dup2(files[twin], number, heritable)
         for file in files:
-            os.close(file)
+            close(file)
 
     def empty_descriptors(self) -> None:
         """Put 0, 1 and 2 and their twins on /dev/null: who reads the other ends is at the end."""

@@ -25,10 +25,12 @@ class Hooks:
     def __init__(self):
         """Have the functions do nothing where nothing has to be done."""
         self._own: "list[tuple[FunctionType, CodeType]]" = []
+        self._main = None
         if not _KNOWN or _thread._count():
             return
         threading, logging = sys.modules.get("threading"), sys.modules.get("logging")
         if threading is not None and _is_alone(threading):
+            self._main = threading._main_thread
             self._replace(threading._after_fork, _nothing)
         if logging is not None and _is_usual(logging):
             self._replace(logging._after_at_fork_child_reinit_locks, _release)
@@ -37,6 +39,8 @@ class Hooks:
         """Let them be what they were."""
         for function, code in self._own:
             function.__code__ = code
+        if self._main is not None:
+            self._main._set_native_id()  # the one thing that does change
 
     def _replace(self, function: "FunctionType", other: "FunctionType") -> None:
         self._own.append((function, function.__code__))

@@ -62,6 +62,7 @@ class Monitor:
         pid = self._fork(files)
         if pid == 0:
             self._become_executor(files)
+            _executor.renew_stdin()
             _executor.take(self._point, environment, arguments, {})
             _executor.begin()
             return

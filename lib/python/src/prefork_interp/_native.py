@@ -18,6 +18,7 @@ ctl does. docs/protocol.md, "Native".
 import _signal
 import os
 import time
+from posix import close, dup2, setpgid
 
 import prefork_interp
 
@@ -27,6 +28,7 @@ from ._hooks import Hooks
 from ._leftovers import Leftovers
 from ._requests import Requests
 from ._wait import wait
+from ._wire import receive_message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Server:
         :param reuse: to announce: an executor can serve more than one request.
         """
         self._ctl = _wire.adopt(ctl)
+        self._number = ctl
         self._max_servers = max_servers
         self._with_modules = with_modules
         self._reuse = reuse
@@ -67,15 +70,16 @@ class Server:
         for number in (handover.listen, handover.watchi, handover.watche):
             os.close(number)
         self._announce_places()
-        self._pid = os.getpid()
-        self._point = ForkPoint([self._ctl.fileno()])
+        self._point = ForkPoint([self._number])
         if handover.automatic and handover.reuse:
             self._prepare_rerun(handover)
         self._point.quiet()
         self._inbox, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.close(writer)  # executors open one of their own, through /proc
         flush()
+        self._requests = Requests(self._ctl, self._point, self.changes)
         self._announce()
+        _files.become_server(self._inbox, self._with_modules, self._reported)
         self._hooks = Hooks()
         _end.leftovers = Leftovers()
         requests = self._serve()
@@ -105,7 +109,7 @@ class Server:
     def _announce_places(self) -> None:
         _bytecode.restore()
         places = _places.forget()
-        places.pop(self._ctl.fileno(), None)
+        places.pop(self._number, None)
         if places:
             words = [word for number, place in places.items() for word in (str(number), place)]
             self._tell(b"open", _wire.strings(words))
@@ -115,7 +119,7 @@ class Server:
         self._tell(b"file", _wire.strings(sorted(self._reported)))
         settings = [
             f"library=prefork_interp {prefork_interp.__version__} (Python)",
-            f"fds={self._ctl.fileno()},{self._inbox}",
+            f"fds={self._number},{self._inbox}",
             "rights=4",
         ]
         if self._max_servers is not None and self._max_servers > 0:
@@ -127,26 +131,25 @@ class Server:
     # ---- the server's life ----
 
     def _serve(self) -> Requests:
-        while True:
-            try:
-                requests = self._obey(*_wire.receive_message(self._ctl))
-                if requests is not None:
-                    return requests
-            except EOFError:
-                self._end(0)
-            except _wire.Garbled as error:
-                self._die(str(error))
+        ctl = self._ctl
+        try:
+            while True:
+                kind, payload, files = receive_message(ctl)
+                if kind == b"fork" and len(payload) in (4, 8):
+                    if self._fork(payload, files):
+                        return self._requests
+                elif kind == b"reap":
+                    self._reap(payload)
+                else:
+                    raise _wire.Garbled(f"a message {kind!r} of {len(payload)} bytes")
+        except EOFError:
+            self._end(0)
+        except _wire.Garbled as error:
+            self._die(str(error))
 
-    def _obey(self, kind: bytes, payload: bytes, files: "list[int]") -> "Optional[Requests]":
-        """Do what a message says; return what this process has to serve if it is an executor now."""
-        if kind == b"fork" and len(payload) in (4, 8):
-            return self._fork(payload[:4], int.from_bytes(payload[4:], "big"), files)
-        if kind == b"reap":
-            self._reap(payload)
-            return None
-        raise _wire.Garbled(f"a message {kind!r} of {len(payload)} bytes")
-
-    def _fork(self, id: bytes, count: int, files: "list[int]") -> "Optional[Requests]":
+    def _fork(self, message: bytes, files: "list[int]") -> bool:
+        """Fork; report whether this process is the executor now, with its first request taken."""
+        id = message[:4]
         while len(files) < 4:  # the launcher does not send them together
             files.append(_wire.receive_descriptor(self._ctl))
         flush()
@@ -156,13 +159,18 @@ class Server:
             self._tell(b"fail", id + str(error).encode())
             pid = -1
         if pid == 0:
-            return self._become_executor(files, max(count, 1))
+            self._become_executor(files, int.from_bytes(message[4:], "big") or 1)
+            return True
         for file in files:
-            os.close(file)
+            close(file)
         if pid > 0:
-            _make_group(pid)
             self._executors[id] = pid
-        return None
+            try:
+                # The executor does so as well: the group exists whoever is first.
+                setpgid(pid, pid)
+            except OSError:
+                pass  # it has ended
+        return False
 
     def _reap(self, id: bytes) -> None:
         pid = self._executors.pop(id, None)
@@ -230,27 +238,18 @@ class Server:
 
     # ---- executor ----
 
-    def _become_executor(self, files: "list[int]", count: int) -> Requests:
+    def _become_executor(self, files: "list[int]", count: int) -> None:
         """Do all that an executor does at fork; wait for the first request and take it."""
         try:
-            _make_group(0)
+            setpgid(0, 0)
             self._hooks.restore()
             # The socket object stays, and is that of the call from here on.
-            os.dup2(files[0], self._ctl.fileno(), inheritable=False)
-            os.close(files[0])
-            os.close(self._inbox)
-            _executor.prepare(self._point, files[1:])
-            _files.become_executor(self._pid, self._inbox, self._with_modules, self._reported)
-            requests = Requests(self._ctl, count, self._point, self.changes)
-            requests.first()
-            return requests
+            call = files.pop(0)
+            dup2(call, self._number, False)
+            close(call)
+            close(self._inbox)
+            _executor.prepare(self._point, files)
+            _files.become_executor()
+            self._requests.first(count)
         except BaseException as error:
             _executor.give_up(error)
-
-
-def _make_group(pid: int) -> None:
-    # Both the server and the executor do: the group exists whoever is first.
-    try:
-        os.setpgid(pid, pid)
-    except OSError:
-        pass

@@ -15,49 +15,62 @@ number and closed when a program is executed. docs/protocol.md, "Native".
 
 import os
 import sys
+from _socket import MSG_NOSIGNAL
+from posix import fstat
 
 from . import _executor, _files, _wire
 from ._forkpoint import ForkPoint
+from ._wire import GREETING, receive_call
 
 # The lowest number of the call socket while the script runs.
 _HIGH = 10
 
 
 class Requests:
-    """What an executor may still serve. It belongs to the process that has made it, and to no child."""
+    """What an executor may still serve. The server makes one for all of them."""
 
-    def __init__(self, call: _wire.socket, count: int, point: ForkPoint, changes: "_executor.Changes"):
-        """Prepare; nothing is sent or received yet.
+    def __init__(self, call: _wire.socket, point: ForkPoint, changes: "_executor.Changes"):
+        """Prepare.
 
-        :param call: the call socket; it is owned.
-        :param count: how many requests may come.
+        :param call: what will be the call socket.
         :param changes: what setup has changed in its environment.
         """
-        if count > 1:
-            number = _move_up(call.detach())
-            self._identity = _identity(number)
-            call = _wire.adopt(number)
         self._call = call
-        self._left = count
+        self._left = 0
+        self._identity: "tuple[int, int] | None" = None
         self._point = point
         self._changes = changes
-        self._pid = os.getpid()
         # The launcher has the status of the request at hand: it is over.
         self.told = False
         self._empty = False
+        self._null = _stand_on_null()
 
-    def first(self) -> None:
-        """Prove to be alive, wait for the first request and take it; exit if there will be none."""
+    def first(self, count: int) -> None:
+        """Prove to be alive, wait for the first request and take it; exit if there will be none.
+
+        :param count: how many requests may come.
+        """
+        call = self._call
+        if count > 1:
+            number = _move_up(call.detach())
+            self._identity = _identity(number)
+            self._call = call = _wire.adopt(number)
+        self._left = count - 1
         try:
-            _wire.send_bytes(self._call, _wire.GREETING)
-            request = _wire.receive_call(self._call, 1)
+            call.sendall(GREETING, MSG_NOSIGNAL)
+            files, environment, arguments = receive_call(call, 1)
         except (OSError, EOFError):
             os._exit(0)
-        self._take(*request)
+        if count == 1:
+            call.close()
+        self._point.take_descriptors(files)
+        if fstat(0)[1:3] != self._null:
+            _executor.renew_stdin()
+        _executor.take(self._point, environment, arguments, self._changes)
 
     def more(self) -> bool:
-        """Report whether another request may come after this one, to this process."""
-        return self._left > 0 and os.getpid() == self._pid
+        """Report whether another request may come after this one, to this process and no child of it."""
+        return self._left > 0 and _files.is_executor()
 
     def let_go(self) -> None:
         """Have the launcher read end-of-file: all is written, and nothing can come any more. OSError: no descriptor is left."""
@@ -94,6 +107,7 @@ class Requests:
         if not self._left:
             self._call.close()
         self._point.take_descriptors(files)
+        _executor.renew_stdin()
         _executor.take(self._point, environment, arguments, self._changes)
 
     def _finish(self) -> bool:
@@ -116,6 +130,19 @@ class Requests:
         else:
             self._call.detach()
         self._left = 0
+
+
+def _stand_on_null() -> "tuple[int, int]":
+    """Make sys.stdin what it is over /dev/null, which most requests have; return what tells that from others."""
+    kept, null = os.dup(0), os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.dup2(null, 0)
+        _executor.renew_stdin()
+        return fstat(0)[1:3]
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+        os.close(null)
 
 
 def _flush() -> bool:

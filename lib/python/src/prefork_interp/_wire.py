@@ -15,7 +15,6 @@ half a dozen modules into the script.
 """
 
 import os
-import sys
 from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, SCM_RIGHTS, SOL_SOCKET, socket
 
 GREETING = b"PFI\n\0\0\0\0"
@@ -136,11 +135,13 @@ def receive_call(peer: socket, count: int) -> "tuple[list[int], dict[bytes, byte
         raise Garbled(f"the call begins with {data[:1]!r} and {len(files)} descriptors, not {count}")
     if len(data) < 5:
         data += receive(peer, 5 - len(data))
-    size = _size(data[1:5], "the request")
-    missing = 5 + size - len(data)
+    missing = 5 + _size(data[1:5], "the request") - len(data)
     if missing < 0:
         raise Garbled("there is more than the request")
-    return (files, *parse_request(data[5:] + receive(peer, missing)))
+    if missing:
+        data += receive(peer, missing)
+    environment, arguments = parse_request(data[5:])
+    return files, environment, arguments
 
 
 def receive_request(peer: socket) -> "tuple[dict[bytes, bytes], list[bytes]]":
@@ -183,8 +184,7 @@ def _size(length: bytes, what: str) -> int:
 def _descriptors(control: list) -> "list[int]":
     for level, kind, value in control:
         if level == SOL_SOCKET and kind == SCM_RIGHTS:
-            starts = range(0, len(value) - 3, 4)
-            return [int.from_bytes(value[start : start + 4], sys.byteorder) for start in starts]
+            return memoryview(value).cast("i").tolist()
     return []
 
 
