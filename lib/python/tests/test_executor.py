@@ -179,6 +179,30 @@ prefork_initialisation_complete()
         self.assertTrue(answer.err.endswith(b"ZeroDivisionError: division by zero\n"))
         self.assertNotIn(b"_launch", answer.err)
 
+    def test_threading_and_logging_are_right_in_what_a_script_forks(self):
+        text = """\
+            import logging, os, threading
+            print(threading.main_thread().native_id == os.getpid())
+            logging.lastResort.acquire()
+            held, done = threading.Event(), threading.Event()
+            def hold():
+                held.set()
+                done.wait()
+            other = threading.Thread(target=hold)
+            other.start()
+            held.wait()
+            reading, writing = os.pipe()
+            if os.fork() == 0:
+                free = lambda: os.write(writing, b"%d" % logging.lastResort.lock.acquire(timeout=5))
+                taker = threading.Thread(target=free)
+                taker.start()
+                taker.join()
+                os._exit(threading.active_count())
+            done.set()
+            print(os.waitstatus_to_exitcode(os.wait()[1]), os.read(reading, 1))
+            """
+        self.assertEqual(self.run_once(text).out, b"True\n1 b'1'\n")
+
     def test_a_forked_child_of_the_script_does_not_report(self):
         text = """\
             import os, sys

@@ -247,6 +247,13 @@ class Life(Case):
                 self.assertEqual(launcher.process.wait(LIMIT), 127)
                 self.assertIn("makes no sense", launcher.read_log())
 
+    def test_descriptors_may_come_one_by_one(self):
+        launcher = self.launch("print('served')")
+        self.assertEqual(launcher.settings["rights"], "4")
+        for together in (False, True, False):
+            answer = launcher.fork(together=together).greet().send().finish()
+            self.assertEqual(answer.out, b"served\n")
+
     def test_an_executor_has_a_process_group_of_its_own(self):
         answer = self.run_once("import os\nprint(os.getpgrp() == os.getpid())")
         self.assertEqual(answer.out, b"True\n")

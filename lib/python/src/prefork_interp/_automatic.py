@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from ._rerun import Rerun
 
 
+# What executors do not need any more: to destroy it would copy the memory of all its parts.
+_kept: tuple = ()
+
+
 def serve(script: str) -> "tuple[CodeType, Optional[Rerun]]":
     """Bring setup to its fork point and serve; return, in each executor, the script's code.
 
@@ -58,6 +62,8 @@ def serve(script: str) -> "tuple[CodeType, Optional[Rerun]]":
     server.changes = watch.end()
     if Watch.reason is not None:
         server.cold(Watch.reason)
+    global _kept
+    _kept = server, handover, watch
     requests = server.serve(handover)
     if server.rerun is not None:
         server.rerun.requests = requests

@@ -1,8 +1,7 @@
 """Spare executors what threading and logging do in every forked process.
 
 Both make their locks anew there, since a thread that does not exist any more may
-hold one. If setup has one thread only, then none does, and that work is for nothing:
-a sixth of the memory that an executor copies is copied for it::
+hold one. If setup has one thread only, then none does, and that work is for nothing::
 
     server      their functions, which the interpreter calls, do nothing
     executor    they are as before, for what the script itself forks
@@ -13,7 +12,9 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from threading import Thread
     from types import CodeType, FunctionType, ModuleType
+    from typing import Optional
 
 # What they do is known up to here.
 _KNOWN = sys.version_info < (3, 14)
@@ -25,7 +26,7 @@ class Hooks:
     def __init__(self):
         """Have the functions do nothing where nothing has to be done."""
         self._own: "list[tuple[FunctionType, CodeType]]" = []
-        self._main = None
+        self._main: "Optional[Thread]" = None
         if not _KNOWN or _thread._count():
             return
         threading, logging = sys.modules.get("threading"), sys.modules.get("logging")
@@ -40,7 +41,7 @@ class Hooks:
         for function, code in self._own:
             function.__code__ = code
         if self._main is not None:
-            self._main._set_native_id()  # the one thing that does change
+            self._main._native_id = _thread.get_native_id()  # the one thing that does change
 
     def _replace(self, function: "FunctionType", other: "FunctionType") -> None:
         self._own.append((function, function.__code__))
@@ -63,6 +64,7 @@ def _is_alone(threading: "ModuleType") -> bool:
             [*threading._active] == [_thread.get_ident()]
             and len(threading._dangling) == 1
             and not threading._limbo
+            and hasattr(threading._main_thread, "_native_id")
             and threading._after_fork.__code__.co_freevars == ()
         )
     except AttributeError:

@@ -40,8 +40,6 @@ def main() -> None:
     namespace = _clean_main(script)
     try:
         code, rerun = _code(script)
-        # Nothing is in there but what this package itself has looked up.
-        sys.path_importer_cache.pop(_FOLDER, None)
         if rerun is not None:
             rerun.serve(code)
         exec(code, namespace)
@@ -103,6 +101,8 @@ def _code(script: str) -> "tuple[CodeType, Optional[Rerun]]":
         from ._automatic import serve
 
         return serve(script)
+    # Nothing is in there but what this package itself has looked up.
+    sys.path_importer_cache.pop(_FOLDER, None)
     try:
         source = read(script)
     except OSError as error:

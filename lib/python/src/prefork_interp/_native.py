@@ -17,8 +17,9 @@ ctl does. docs/protocol.md, "Native".
 
 import _signal
 import os
+import sys
 import time
-from posix import close, dup2, setpgid
+from posix import close, dup2, read, setpgid
 
 import prefork_interp
 
@@ -71,8 +72,11 @@ class Server:
             os.close(number)
         self._announce_places()
         self._point = ForkPoint([self._number])
-        if handover.automatic and handover.reuse:
-            self._prepare_rerun(handover)
+        if handover.automatic:
+            if handover.reuse:
+                self._prepare_rerun(handover)
+            # Nothing is in there but what this package itself has looked up.
+            sys.path_importer_cache.pop(os.path.dirname(__file__), None)
         self._point.quiet()
         self._inbox, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.close(writer)  # executors open one of their own, through /proc
@@ -184,10 +188,12 @@ class Server:
         """Pass on what executors have reported to the inbox."""
         data = b""
         try:
-            while piece := os.read(self._inbox, 65536):
+            while piece := read(self._inbox, _files.PIECE):
                 data += piece
         except BlockingIOError:
             pass  # someone is about to write more
+        if not data:
+            return
         new = {os.fsdecode(name) for name in data.split(b"\0") if name} - self._reported
         if new:
             self._reported |= new

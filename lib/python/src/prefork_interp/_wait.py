@@ -29,8 +29,11 @@ def wait(process: int) -> bytes:
         return b"\xff" * 4 + _UNKNOWN  # a thread of the script waits for any child
     except ImportError:
         return os.waitpid(process, 0)[1].to_bytes(4, "big") + _UNKNOWN
-    numbers = usage.ru_utime * 1e6, usage.ru_stime * 1e6, usage.ru_maxrss * 1024
-    return status.to_bytes(4, "big") + b"".join(round(n).to_bytes(8, "big") for n in numbers)
+    # By their places, which touches less memory than names.
+    number = status << 64 | round(usage[0] * 1e6)
+    number = number << 64 | round(usage[1] * 1e6)
+    number = number << 64 | usage[2] * 1024
+    return number.to_bytes(28, "big")
 
 
 def _wait4(process: int) -> tuple:
@@ -58,4 +61,5 @@ def _load() -> "ModuleType":
         raise ImportError("this Python has no module resource")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
+    spec._initializing = False  # each import asks, and answers itself by an exception if it is not there
     return module
