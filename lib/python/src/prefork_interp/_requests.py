@@ -22,6 +22,10 @@ from . import _executor, _files, _wire
 from ._forkpoint import ForkPoint
 from ._wire import GREETING, receive_call
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
 # The lowest number of the call socket while the script runs.
 _HIGH = 10
 
@@ -44,6 +48,8 @@ class Requests:
         self.told = False
         self._empty = False
         self._null = _stand_on_null()
+        # Called when descriptors 0, 1 and 2 have been exchanged for those of a further request.
+        self.renew: "Callable[[], object]" = _executor.renew_stdin
 
     def first(self, count: int) -> None:
         """Prove to be alive, wait for the first request and take it; exit if there will be none.
@@ -107,7 +113,7 @@ class Requests:
         if not self._left:
             self._call.close()
         self._point.take_descriptors(files)
-        _executor.renew_stdin()
+        self.renew()
         _executor.take(self._point, environment, arguments, self._changes)
 
     def _finish(self) -> bool:

@@ -76,13 +76,12 @@ class Rerun:
         """
         handlers = _handlers()
         self._descriptors = os.listdir("/proc/self/fd")
+        self.requests.renew = self._renew_streams
         namespace = sys.modules["__main__"].__dict__
         while self.requests.more():
             status = _run(code, namespace)
             if not self._put_back(handlers) or not self.requests.next(status):
                 raise SystemExit(0 if self.requests.told else status)
-            for stream in self._streams:
-                stream.renew()  # whether the new descriptor can seek
 
     def _put_back(self, handlers: list) -> bool:
         """Put back what the script has changed; report whether nothing of it is left."""
@@ -99,7 +98,8 @@ class Rerun:
                 quiet = _end.leftovers.none_young()
             for stream in self._streams:
                 stream.flush()
-                stream.renew()
+            if not all(stream.is_whole() for stream in self._streams):
+                self._renew_streams()  # or the end of the interpreter would complain
         except Exception:
             return False
         return quiet and _settings() == self._settings and os.listdir("/proc/self/fd") == self._descriptors
@@ -113,6 +113,10 @@ class Rerun:
         for number, handler in enumerate(handlers, 1):
             if handler is not None and _signal.getsignal(number) is not handler:
                 _signal.signal(number, handler)
+
+    def _renew_streams(self) -> None:
+        for stream in self._streams:
+            stream.renew()
 
     def _run_atexit(self) -> bool:
         """Run the functions that the script has registered for its end; report whether setup had none."""

@@ -28,6 +28,13 @@ class Stream:
             except ValueError:
                 pass  # closed or detached: nothing is in it
 
+    def is_whole(self) -> bool:
+        """Report whether it is neither closed nor detached."""
+        try:
+            return self._text.buffer is self._buffer and not self._text.closed
+        except ValueError:
+            return False
+
     def renew(self) -> None:
         """Make it what it was, knowing nothing of what has been read, and whatever has become of its settings.
 
