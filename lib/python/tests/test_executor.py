@@ -253,6 +253,13 @@ class Explicit(Case):
         launcher = self.launch(text, "explicit")
         self.assertEqual(launcher.read_log(), "0\n")
 
+    def test_setup_may_have_closed_its_stdin(self):
+        text = EXPLICIT + "os.close(0)\n" + BOUNDARY + "print(sys.stdin.read())\n"
+        launcher = self.launch(text, "explicit")
+        self.assertEqual(launcher.run(b"body").out, b"body\n")
+        null = os.open(os.devnull, os.O_RDONLY)
+        self.assertEqual(launcher.run(stdin=null).out, b"\n")
+
     def test_no_servers_at_all_is_refused(self):
         text = EXPLICIT + "try: prefork_initialisation_complete(max_servers=0)\nexcept ValueError as e: print(e)"
         launcher = self.launch(text, "explicit", ready=False)

@@ -138,9 +138,16 @@ class Requests:
         self._left = 0
 
 
-def _stand_on_null() -> "tuple[int, int]":
-    """Make sys.stdin what it is over /dev/null, which most requests have; return what tells that from others."""
-    kept, null = os.dup(0), os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+def _stand_on_null() -> "tuple[int, int] | None":
+    """Make sys.stdin what it is over /dev/null, which most requests have; return what tells that from others.
+
+    None: setup has closed its stdin.
+    """
+    try:
+        kept = os.dup(0)
+    except OSError:
+        return None
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.dup2(null, 0)
         _executor.renew_stdin()
