@@ -30,7 +30,7 @@ my %HARMLESS = map { $_ => 1 } qw(
 );
 
 my ($folder) = __FILE__ =~ m{^(.*)/Ending\.pm$}s;
-my $can      = \&UNIVERSAL::can;      # a module may put another in its place
+my $can      = $Proc::Prefork::Interp::Native::can;
 my $calls = 0;                        # of learn
 my ($scout, $answers);                # while it is under way: the process, and what it says
 my @tables;                           # of all packages; empty: no quick end

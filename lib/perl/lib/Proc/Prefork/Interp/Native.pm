@@ -18,8 +18,9 @@ use Proc::Prefork::Interp::Syscall;
 use Proc::Prefork::Interp::Descriptors;
 use Proc::Prefork::Interp::Signals;
 use Proc::Prefork::Interp::Executor;
-use Proc::Prefork::Interp::Ending;
-use Proc::Prefork::Interp::Pages;
+
+our $can = \&UNIVERSAL::can;    # for Ending: a module of the script may put another in its place
+my ($folder) = __FILE__ =~ m{^(.*)/Native\.pm$}s;
 
 sub GRACE () { 5 }    # seconds between SIGTERM and SIGKILL
 
@@ -32,6 +33,7 @@ sub GRACE () { 5 }    # seconds between SIGTERM and SIGKILL
 sub serve {
     my ($handover, %options) = @_;
     my $server = _begin($handover, %options);
+    _load_rest();
     while (1) {
         my ($type, $payload) = _next_message($server);
         last unless defined $type;
@@ -86,6 +88,13 @@ sub _begin {
     %ENV = ();    # so no executor has to do it
     _send($server, "PFN\n", Proc::Prefork::Interp::Wire::strings(@facts));
     return $server;
+}
+
+# Loads what setup does not need, while the launcher looks at what setup has left: nobody waits for that.
+sub _load_rest {
+    require "$folder/$_.pm" for qw(Ending Pages);
+    delete @INC{ map { "$folder/$_.pm" } qw(Ending Pages) };
+    return;
 }
 
 # What setup has printed is setup's, and the launcher must know of it now.
