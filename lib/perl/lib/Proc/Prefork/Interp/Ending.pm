@@ -73,11 +73,11 @@ sub is_clean {
 }
 
 # learn() finds out, once in the server, what later executors have to look at. It is called before each deed of
-# the server: the second call sends the scout, after the fork for the first request; nobody waits for the
+# the server, from the end of the first request on: the first call sends the scout; nobody waits for the
 # milliseconds that it takes, and a later call hears it. Without an answer there is no quick end.
 sub learn {
     return if $] < 5.026;    # before that a hash does not tell how many names it has
-    return _send_scout() if ++$calls == 2;
+    return _send_scout() if !$calls++;
     return unless $scout && waitpid $scout, 1;    # WNOHANG
     my ($answers, $status) = ($answers, $?);
     forget();

@@ -33,11 +33,13 @@ sub GRACE () { 5 }    # seconds between SIGTERM and SIGKILL
 sub serve {
     my ($handover, %options) = @_;
     my $server = _begin($handover, %options);
+    my $reaps;
     _load_rest();
     while (1) {
         my ($type, $payload) = _next_message($server);
         last unless defined $type;
-        Proc::Prefork::Interp::Ending::learn();
+        $reaps = 1 if $type eq 'reap';    # the first request shares the processors with nothing of ours
+        Proc::Prefork::Interp::Ending::learn() if $reaps;
         if ($type eq 'fork' && length($payload // '') =~ /^[48]$/) {
             return if _fork($server, unpack 'a4 N', $payload) eq 'executor';
             Proc::Prefork::Interp::Pages::asked();
