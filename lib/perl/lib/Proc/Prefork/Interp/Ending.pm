@@ -92,6 +92,15 @@ sub learn {
     return;
 }
 
+# begin_anew() forgets what was found out, because the server has loaded more.
+sub begin_anew {
+    kill KILL => $scout and waitpid $scout, 0 if $scout;
+    forget();
+    $calls = 0;
+    (@tables, @classes, %class, %destructor, %told) = ();
+    return;
+}
+
 sub _send_scout {
     pipe $answers, my $scouts_end or return;
     $scout = fork // return;

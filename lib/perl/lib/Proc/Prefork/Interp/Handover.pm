@@ -17,7 +17,7 @@ use 5.020;    # brings strict, and loads no file that the script would see in %I
 our $VARIABLE = 'PREFORK_INTERP';
 
 # take() removes the variable, and those that the launcher has set for the interpreter alone. It returns a reference to a hash: start (the text),
-# handles listen, call, watchi and watche, fork_point ("explicit" or "automatic"
+# began (when perl was started, in seconds), handles listen, call, watchi and watche, fork_point ("explicit" or "automatic"
 # if the native dialect is offered), preload (a reference to an array), reuse (whether the
 # administrator wants executors that serve several requests), early (see Early.pm), program and
 # directory (the script, and where it was started), text (the handover). Returns nothing if the script
@@ -32,6 +32,7 @@ sub take {
     my %handover = (
         text      => $value,
         start     => $start,
+        began     => $^T,
         preload   => [],
         program   => $0,
         directory => scalar readlink('/proc/self/cwd'),

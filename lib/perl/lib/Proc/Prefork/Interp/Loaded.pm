@@ -36,6 +36,11 @@ sub also_check {
     return @extra;
 }
 
+# with_modules() tells whether %INC counts.
+sub with_modules {
+    return $with_modules;
+}
+
 # without_modules() leaves out %INC from now on.
 sub without_modules {
     undef $with_modules;
@@ -85,6 +90,11 @@ sub send_new {
     return;
 }
 
+# sent() returns how many files have been reported.
+sub sent {
+    return scalar keys %sent;
+}
+
 # changed_since($start) returns the first file that was changed after that time, which is
 # text, seconds and nine digits. A file that is gone is none. perl's own stat knows whole
 # seconds; finer ones are asked for only where they decide.
@@ -111,7 +121,8 @@ sub open_inbox {
     return $inbox;
 }
 
-# forward($inbox, $ctl) passes on the files that executors have written; what is no path is for Ending or Pages.
+# forward($inbox, $ctl) passes on the files that executors have written; what is no path is for Ending, Pages or
+# Learning.
 sub forward {
     my ($inbox, $ctl) = @_;
     my $text = '';
@@ -119,16 +130,17 @@ sub forward {
     my @strings = split /\0/, $text;
     Proc::Prefork::Interp::Pages::hear(grep { /^pages / } @strings);
     Proc::Prefork::Interp::Ending::remember(grep { /^\w+::/ } @strings);
+    Proc::Prefork::Interp::Learning::hear(grep { /^load / } @strings);
     my @new = fresh(grep { m{^/} } @strings) or return;
     Proc::Prefork::Interp::Wire::send_message($ctl, 'file',
         Proc::Prefork::Interp::Wire::strings(@new));
     return;
 }
 
-# tell() writes the files that are new to the inbox of the server. Called at the end of an
+# tell() writes the files and modules that are new to the inbox of the server. Called at the end of an
 # executor; whatever fails is ignored.
 sub tell {
-    post(fresh(files()));
+    post(fresh(files()), Proc::Prefork::Interp::Learning::news());
     return;
 }
 

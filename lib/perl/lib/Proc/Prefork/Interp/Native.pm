@@ -34,7 +34,7 @@ sub serve {
     my ($handover, %options) = @_;
     my $server = _begin($handover, %options);
     my $reaps;
-    _load_rest();
+    _load_rest($server);
     while (1) {
         my ($type, $payload) = _next_message($server);
         last unless defined $type;
@@ -43,6 +43,7 @@ sub serve {
         if ($type eq 'fork' && length($payload // '') =~ /^[48]$/) {
             return if _fork($server, unpack 'a4 N', $payload) eq 'executor';
             Proc::Prefork::Interp::Pages::asked();
+            Proc::Prefork::Interp::Learning::step($server);
         }
         elsif ($type eq 'reap' && length($payload // '') == 4) {
             _reap($server, $payload);
@@ -70,6 +71,7 @@ sub _begin {
         received => [],    # descriptors that have come with it
         running  => {},    # id => process
         changes  => $options{changes},
+        began    => $handover->{began},
         reuse    => $options{reuse} && Proc::Prefork::Interp::Syscall::several(),
         prepared => Proc::Prefork::Interp::Executor::prepare(@own),
     };
@@ -80,13 +82,14 @@ sub _begin {
         Proc::Prefork::Interp::Syscall::leave(0);
     }
     Proc::Prefork::Interp::Descriptors::forget_end();
-    _flush();
+    flush();
     my @facts = ("library=Proc::Prefork::Interp $VERSION (Perl)",
         'fds=' . join ',', @own);
     push @facts, "max_servers=$options{max_servers}" if defined $options{max_servers};
     push @facts, 'reuse=1' if $server->{reuse};
     push @facts, 'rights=4' if Proc::Prefork::Interp::Syscall::several();
     Proc::Prefork::Interp::Syscall::make_room();
+    $server->{environment} = {%ENV};
     %ENV = ();    # so no executor has to do it
     _send($server, "PFN\n", Proc::Prefork::Interp::Wire::strings(@facts));
     return $server;
@@ -94,13 +97,16 @@ sub _begin {
 
 # Loads what setup does not need, while the launcher looks at what setup has left: nobody waits for that.
 sub _load_rest {
-    require "$folder/$_.pm" for qw(Ending Pages);
-    delete @INC{ map { "$folder/$_.pm" } qw(Ending Pages) };
+    my ($server) = @_;
+    my @rest = map { "$folder/$_.pm" } qw(Ending Pages Learning);
+    require $_ for @rest;
+    delete @INC{@rest};
+    Proc::Prefork::Interp::Learning::begin($server) unless $server->{reuse};
     return;
 }
 
-# What setup has printed is setup's, and the launcher must know of it now.
-sub _flush {
+# flush() writes what STDOUT and STDERR still hold. What setup has printed is setup's, and the launcher must know of it.
+sub flush {
     my $selected = select;
     for my $output (*STDOUT, *STDERR) {
         select $output;
@@ -169,6 +175,7 @@ sub _become_executor {
     close $server->{ctl};
     close $server->{inbox};
     Proc::Prefork::Interp::Ending::forget();
+    Proc::Prefork::Interp::Learning::forget();
     Proc::Prefork::Interp::Executor::detach($server->{prepared}, @standard);
     my $call = $requests == 1 ? _open($number) : _open_high($number);
     Proc::Prefork::Interp::Wire::write_all($call, Proc::Prefork::Interp::Wire::GREETING())

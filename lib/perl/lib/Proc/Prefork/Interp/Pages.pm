@@ -61,6 +61,13 @@ sub asked {
     return;
 }
 
+# begin_anew() forgets what was found out, because the server has other memory now.
+sub begin_anew {
+    ($asked, $heard) = (SPARED, 0);
+    (%pages, @ranges) = ();
+    return;
+}
+
 # hear(@strings) takes what answer has sent.
 sub hear {
     for my $string (@_) {
