@@ -250,6 +250,9 @@ as always. Changes that setup has made to C<%ENV> stay in force in the executors
 Files that the script begins by requiring, such as C<require "lib.pl">, are loaded in setup if they do nothing there that belongs to
 a request. (F<docs/fork-safety.md>, "What Perl scripts require".)
 
+Modules that executors load later, in the middle of a request, the server learns to load itself, with either fork point, if loading
+them leaves no trace but themselves. (F<docs/fork-safety.md>, "What Perl scripts load late".)
+
 Where the administrator says C<reuse on> a process serves several requests of such a script: the script is run again from its
 beginning, compiled anew, with its variables, handles and signals put back. (F<docs/fork-safety.md>, "Reuse".)
 
