@@ -120,7 +120,7 @@ learns('surprise: die',  'eval { require Mine }; print "x";', { 'Mine.pm' => 'pa
 
 # Only what is older than the server is learned.
 my $written = time;
-select undef, undef, undef, 0.1 while time < $written + 4;
+select undef, undef, undef, 0.1 while time < $written + 7;
 run($_) for @cases;
 
 done_testing;

@@ -14,7 +14,7 @@ package Proc::Prefork::Interp::Learning;
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
 sub EXECUTORS () { 2 }           # that must have loaded a module
-sub MARGIN ()    { 2 }           # seconds from the launcher's start of the server to perl's
+sub MARGIN ()    { 5 }           # seconds: the launcher has started the server before perl began, and some clocks of files are coarse
 sub MOST ()      { 3000 }        # files: of many more the launcher watches some only
 sub TIOCOUTQ ()  { 0x5411 }
 
@@ -57,7 +57,7 @@ sub step {
     my ($server) = @_;
     _listen() if $trial;
     return if $trial;
-    return _load_some($server->{ctl}) if @passed;
+    return _load_some($server) if @passed;
     my @names = grep { _is_wanted($_) } sort keys %heard or return;
     _send_trial($server, @names) if _is_told($server->{ctl});
     return;
@@ -106,9 +106,9 @@ sub _is_told {
 }
 
 sub _is_asked {
-    my ($ctl) = @_;
-    vec(my $which = '', fileno $ctl, 1) = 1;
-    return select $which, undef, undef, 0;
+    my ($server) = @_;
+    vec(my $which = '', fileno $server->{ctl}, 1) = 1;
+    return $server->{unread} ne '' || select $which, undef, undef, 0;
 }
 
 sub _send_trial {
@@ -144,9 +144,9 @@ sub _listen {
 # Loads modules, until somebody waits for another executor. What others have found out of the server before is not so
 # any more.
 sub _load_some {
-    my ($ctl) = @_;
-    do { _load(shift @passed) } while @passed && !_is_asked($ctl);
-    Proc::Prefork::Interp::Loaded::send_new($ctl);
+    my ($server) = @_;
+    do { _load(shift @passed) } while @passed && !_is_asked($server);
+    Proc::Prefork::Interp::Loaded::send_new($server->{ctl});
     return if @passed;
     Proc::Prefork::Interp::Ending::begin_anew();
     Proc::Prefork::Interp::Pages::begin_anew();
