@@ -164,7 +164,8 @@ given it is told to the launcher, whose own limit counts also.
 =item autoreload_inc => BOOLEAN
 
 If false, the modules in C<%INC> are not looked at for changes, only the script and the files
-that are named. Native: they are not reported to the launcher, which watches what is reported.
+that are named. Native: they are not reported to the launcher, which watches what is reported, and none that executors load
+later is learned.
 
 =item autoreload_extra => [ PATHS ]
 
