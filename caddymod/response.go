@@ -153,10 +153,26 @@ func (x *exchange) complete() error {
 	if x.left == 0 && !x.reports() { // all that was announced has come
 		return nil
 	}
+	select {
+	case <-x.lease.Finished():
+	default:
+		if !x.awaitEnd() {
+			return nil
+		}
+	}
+	if status := x.lease.Status(); status.Crashed() {
+		return fmt.Errorf("%w: %v", errCrashed, status)
+	}
+	return nil
+}
+
+// awaitEnd waits for an executor that has ended, or is asked for, and reports whether its
+// end has come.
+func (x *exchange) awaitEnd() bool {
 	var wait <-chan time.Time
 	switch answered := x.lease.Answered(); {
 	case answered && !x.reports():
-		return nil
+		return false
 	case answered:
 		wait = time.After(endWait)
 	default:
@@ -164,11 +180,8 @@ func (x *exchange) complete() error {
 	}
 	select {
 	case <-x.lease.Finished():
+		return true
 	case <-wait:
-		return nil
+		return false
 	}
-	if status := x.lease.Status(); status.Crashed() {
-		return fmt.Errorf("%w: %v", errCrashed, status)
-	}
-	return nil
 }

@@ -19,7 +19,7 @@ func (e *nativeExecutor) meet(ctx context.Context) error {
 		return nil
 	}
 	e.starting = true
-	lives, call := !e.ended, e.call
+	lives, call := !e.ended.Load(), e.call
 	e.mu.Unlock()
 	if !lives {
 		return e.verdict(ctx)

@@ -176,6 +176,47 @@ func TestNativeLimitIsKept(t *testing.T) {
 	}
 }
 
+// An executor that is killed while it is parked, or that nobody wants, is reaped without
+// anybody asking for it: its place is free then.
+func TestParkedNativeExecutorEnds(t *testing.T) {
+	p, _ := launch(t, peerWith("@settings@", `max_servers=1\0`))
+	killed, err := p.Park(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := 0
+	for pid == 0 { // it has not been forked
+		pid = onlyChild(p.Info().PID)
+	}
+	syscall.Kill(pid, syscall.SIGKILL)
+	unwanted, err := p.Park(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unwanted.Dismiss()
+	if _, err := killed.Start(t.Context(), Request{}, nil); !errors.Is(err, ErrGone) {
+		t.Errorf("error is %v", err)
+	}
+	if got := ask(t, p, "", nil, []string{"0"}); got.status.String() != "0" {
+		t.Errorf("status is %s", got.status)
+	}
+}
+
+// What must not wait does not.
+func TestNativeParkAtOnce(t *testing.T) {
+	p, _ := launch(t, peerWith("@settings@", `max_servers=1\0`))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	executor, err := p.Park(ctx, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer executor.Dismiss()
+	if _, err := p.Park(ctx, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+}
+
 // A client that leaves before the executor has said anything costs nothing but
 // that executor.
 func TestNativeCallIsGivenUp(t *testing.T) {

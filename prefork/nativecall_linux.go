@@ -30,6 +30,7 @@ type nativeExecutor struct {
 	end         chan ending // receives once: the server has reaped it, or is gone
 	streams     *streams    // that it was forked with; nil when they have been used
 	interrupted atomic.Bool
+	ended       atomic.Bool // or about to: it is being reaped; changes with the mutex held
 
 	mu       sync.Mutex // guards what follows
 	call     int        // our end of its socket; -1 when closed
@@ -37,7 +38,6 @@ type nativeExecutor struct {
 	left     int        // requests that it may still have
 	starting bool       // Start uses call, which nobody else may close
 	missed   bool       // something has come on call meanwhile
-	ended    bool       // or about to: it is being reaped
 	gone     bool       // it has been reaped
 	tell     Ended      // who is to be told; nil while it has no request
 	whenGone func()     // is to be told too; may be nil
@@ -65,8 +65,8 @@ func (e *nativeExecutor) look(ended bool) (reap bool) {
 		tell, e.tell = e.tell, nil
 	}
 	// One that has not been met is watched for nothing but the end of its socket.
-	if !e.ended && (ended || e.peer == nil) {
-		e.ended, reap = true, true
+	if (ended || e.peer == nil) && !e.ended.Swap(true) {
+		reap = true
 		if e.interrupted.Load() {
 			// Nobody waits for what is left of the group any more.
 			e.peer.signalGroup(syscall.SIGKILL)
@@ -83,7 +83,7 @@ func (e *nativeExecutor) look(ended bool) (reap bool) {
 func (e *nativeExecutor) runs() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.peer != nil && !e.ended
+	return e.peer != nil && !e.ended.Load()
 }
 
 // readStatus reads that an executor wants another request, and how it has ended its last
@@ -112,7 +112,8 @@ func (e *nativeExecutor) readStatus() (status Status, ok bool) {
 // server is gone nobody knows the status.
 func (e *nativeExecutor) over(end ending) {
 	e.mu.Lock()
-	e.ended, e.gone = true, true
+	e.ended.Store(true)
+	e.gone = true
 	tell, whenGone := e.tell, e.whenGone
 	e.tell = nil
 	if !e.starting {
@@ -201,7 +202,7 @@ func (e *nativeExecutor) send(ctx context.Context, message []byte, fds []int, en
 	}
 	e.mu.Unlock()
 	if missed {
-		go e.server.look(happening{id: e.id}) // until it has been told
+		e.server.look(happening{id: e.id})
 	}
 	if told {
 		return nil // whatever it was, the end has been told
@@ -267,9 +268,4 @@ func (e *nativeExecutor) Kill() {
 }
 
 // Answered implements [Call]. The number is the executor's own until it is reaped.
-func (e *nativeExecutor) Answered() bool {
-	alive := hasMemory(e.peer.pid)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return alive && !e.ended
-}
+func (e *nativeExecutor) Answered() bool { return hasMemory(e.peer.pid) && !e.ended.Load() }
