@@ -184,7 +184,7 @@ func (e *nativeExecutor) send(ctx context.Context, message []byte, fds []int, en
 	e.mu.Lock()
 	e.starting, e.tell = true, ended
 	e.left--
-	lives, call := !e.gone, e.call
+	lives, call := !e.ended.Load() && e.call >= 0, e.call
 	e.mu.Unlock()
 	err := ErrGone
 	if lives {
