@@ -111,7 +111,7 @@ sub _send_scout {
 
 # forget() is for an executor, which has nothing to do with a scout that is under way.
 sub forget {
-    undef $_ for $answers, $scout;
+    undef $_ for $scout ? ($answers, $scout) : ();
     return;
 }
 
@@ -179,7 +179,7 @@ sub quick {
     }
     flush() or return;
     Proc::Prefork::Interp::Loaded::post(keys %sought) if %sought;
-    Proc::Prefork::Interp::Syscall::release($_) for 1, 2, 0;
+    Proc::Prefork::Interp::Syscall::release(1, 2, 0);
     Proc::Prefork::Interp::Syscall::leave($status);
 }
 

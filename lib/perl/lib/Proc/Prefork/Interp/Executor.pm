@@ -66,7 +66,7 @@ sub detach {
     my ($prepared, @numbers) = @_;
     eval { Proc::Prefork::Interp::Descriptors::give($prepared->{descriptors}, @numbers); 1 }
         or refuse($@);
-    Proc::Prefork::Interp::Syscall::release($_) for @numbers;
+    Proc::Prefork::Interp::Syscall::release(@numbers);
     Proc::Prefork::Interp::Descriptors::separate($prepared->{descriptors});
     srand;
     return;
@@ -84,6 +84,7 @@ sub complain {
     my ($text) = @_;
     open my $log, '>&', 2 or return;
     binmode $log;
+    local $SIG{PIPE} = 'IGNORE';
     syswrite $log, $text;
     return;
 }
@@ -94,6 +95,7 @@ sub complain {
 sub receive {
     my ($call, $prepared, $count) = @_;
     my ($data, @numbers) = Proc::Prefork::Interp::Syscall::gather($call) or return;
+    $data .= substr $^X, 0, 0 if ${^TAINT};    # what sysread reads is tainted under -T, and so is this
     my @request;
     local $@;
     eval {
@@ -101,7 +103,7 @@ sub receive {
         die 'the launcher says "go on" with ', @numbers + 0, " descriptors, and not $count\n"
             if @numbers != $count;
         Proc::Prefork::Interp::Descriptors::give($prepared->{descriptors}, @numbers);
-        Proc::Prefork::Interp::Syscall::release($_) for @numbers;
+        Proc::Prefork::Interp::Syscall::release(@numbers);
         @request = Proc::Prefork::Interp::Wire::receive_request($call, substr $data, 1);
         1;
     } or refuse($@);

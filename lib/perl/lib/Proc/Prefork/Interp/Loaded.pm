@@ -112,21 +112,22 @@ sub changed_since {
     return;
 }
 
-# open_inbox() returns the reading end of a pipe. Called in the server. Who writes opens it through /proc, so that
-# no executor holds a descriptor of ours.
+# open_inbox() returns the number of the reading end of a pipe. Called in the server. Who writes opens it through
+# /proc, so that no executor holds a descriptor of ours.
 sub open_inbox {
     pipe my $inbox, my $outer or die "cannot make a pipe: $!\n";
     fcntl $inbox, 4, 04000;    # F_SETFL, O_NONBLOCK
-    $mailbox = [$$, fileno $inbox];
-    return $inbox;
+    my $number = Proc::Prefork::Interp::Syscall::keep($inbox, 3) // die "cannot keep a pipe: $!\n";
+    $mailbox = [$$, $number];
+    return $number;
 }
 
 # forward($inbox, $ctl) passes on the files that executors have written; what is no path is for Ending, Pages or
 # Learning.
 sub forward {
     my ($inbox, $ctl) = @_;
-    my $text = '';
-    1 while sysread $inbox, $text, 65536, length $text;
+    my $text = Proc::Prefork::Interp::Syscall::fetch($inbox);
+    return if $text eq '';
     my @strings = split /\0/, $text;
     Proc::Prefork::Interp::Pages::hear(grep { /^pages / } @strings);
     Proc::Prefork::Interp::Ending::remember(grep { /^\w+::/ } @strings);

@@ -25,7 +25,6 @@ sub run {
     if ($process == 0) {
         close $_ for $call, $alive;
         Proc::Prefork::Interp::Executor::detach($prepared, @standard);
-        Proc::Prefork::Interp::Signals::heed_pipe();
         Proc::Prefork::Interp::Executor::take($prepared, $environment, $arguments);
         return;
     }

@@ -59,11 +59,11 @@ sub serve {
 # Says that the fork point is reached, or that it must not be used.
 sub _begin {
     my ($handover, %options) = @_;
-    my $ctl = $handover->{call};
     close delete $handover->{$_} for qw(listen watchi watche);
     Proc::Prefork::Interp::Loaded::at_end();
+    my $ctl    = Proc::Prefork::Interp::Syscall::keep(delete $handover->{call}, 3) // die "cannot keep ctl: $!\n";
     my $inbox  = Proc::Prefork::Interp::Loaded::open_inbox();
-    my @own    = (fileno $ctl, fileno $inbox);
+    my @own    = ($ctl, $inbox);
     my $server = {
         ctl      => $ctl,
         inbox    => $inbox,
@@ -146,7 +146,7 @@ sub _fork {
     my ($server, $id, $requests) = @_;
     my @received = splice @{ $server->{received} };
     while (@received < 4 && !Proc::Prefork::Interp::Syscall::several()) {
-        push @received, Proc::Prefork::Interp::Syscall::receive($server->{ctl}) // last;
+        push @received, (Proc::Prefork::Interp::Syscall::gather($server->{ctl}))[1] // last;
     }
     _fault($server, 'a fork without its four descriptors') if @received != 4;
     my $process = fork;
@@ -164,23 +164,21 @@ sub _fork {
         $server->{running}{$id} = $process;
         Proc::Prefork::Interp::Descriptors::note_offsets($server->{prepared}{descriptors});
     }
-    Proc::Prefork::Interp::Syscall::release($_) for @received;
+    Proc::Prefork::Interp::Syscall::release(@received);
     return 'server';
 }
 
 # From the fork to the script's first statement. Does not return if the launcher leaves. The call socket
 # of a persistent executor gets a number that no script expects.
 sub _become_executor {
-    my ($server, $requests, $number, @standard) = @_;
-    close $server->{ctl};
-    close $server->{inbox};
+    my ($server, $requests, $call, @standard) = @_;
+    Proc::Prefork::Interp::Syscall::release($server->{ctl}, $server->{inbox});
     Proc::Prefork::Interp::Ending::forget();
     Proc::Prefork::Interp::Learning::forget();
     Proc::Prefork::Interp::Executor::detach($server->{prepared}, @standard);
-    my $call = $requests == 1 ? _open($number) : _open_high($number);
+    $call = _raise($call) if $requests > 1;
     Proc::Prefork::Interp::Wire::write_all($call, Proc::Prefork::Interp::Wire::GREETING())
         or Proc::Prefork::Interp::Syscall::leave(0);
-    Proc::Prefork::Interp::Signals::heed_pipe();
     Proc::Prefork::Interp::Pages::populate();
     Proc::Prefork::Interp::Pages::watch();
     my ($environment, $arguments) =
@@ -188,7 +186,7 @@ sub _become_executor {
         or Proc::Prefork::Interp::Syscall::leave(0);
     Proc::Prefork::Interp::Loaded::at_end(\&Proc::Prefork::Interp::Loaded::tell);
     if ($requests == 1) {
-        close $call;
+        Proc::Prefork::Interp::Syscall::release($call);
     }
     else {
         Proc::Prefork::Interp::Persistent::begin($call, $requests - 1, $server->{prepared});
@@ -198,22 +196,11 @@ sub _become_executor {
     return;
 }
 
-sub _open {
+sub _raise {
     my ($number) = @_;
-    local $^F = 2;    # close-on-exec
-    open my $call, '+<&=', $number
-        or Proc::Prefork::Interp::Executor::refuse("cannot use the call socket: $!\n");
-    binmode $call;
-    return $call;
-}
-
-sub _open_high {
-    my ($number) = @_;
-    my $call = _open($number);
-    my $high = fcntl $call, 1030, 10    # F_DUPFD_CLOEXEC
-        or Proc::Prefork::Interp::Executor::refuse("cannot use the call socket: $!\n");
-    close $call;
-    return _open($high);
+    open my $call, '+<&=', $number or Proc::Prefork::Interp::Executor::refuse("cannot use the call socket: $!\n");
+    return Proc::Prefork::Interp::Syscall::keep($call, Proc::Prefork::Interp::Persistent::HIGH())
+        // Proc::Prefork::Interp::Executor::refuse("cannot keep the call socket: $!\n");
 }
 
 # Waits for an executor and says how it has ended. What it has written to the inbox is there

@@ -15,14 +15,20 @@ use 5.020;    # brings strict, and loads no file that the script would see in %I
 # What PerlIO::get_layers shows as flags: end-of-file, an error, output and input that is still there.
 sub UNCLEAN () { 0x100 | 0x800 | 0x20000 | 0x40000 }
 
+sub HIGH () { 10 }    # numbers from this on no script expects
+
 my $executor;    # undef when this process serves no other request
 
 # begin($call, $left, $prepared): this process may serve so many requests after its first. What it has
 # set at this point is set again before each.
 sub begin {
     my ($call, $left, $prepared) = @_;
+    open my $null, '+<', '/dev/null' or Proc::Prefork::Interp::Executor::refuse("cannot open /dev/null: $!\n");
+    my $nowhere = Proc::Prefork::Interp::Syscall::keep($null, HIGH)
+        // Proc::Prefork::Interp::Executor::refuse("cannot keep /dev/null: $!\n");
     $executor = {
         call      => $call,
+        nowhere   => $nowhere,                             # what 0, 1 and 2 are between two requests
         left      => $left,
         prepared  => $prepared,
         process   => $$,                                   # a child that the script forks is another one
@@ -36,8 +42,7 @@ sub begin {
 # there is none: the script then goes on, and the process with it.
 sub next_request {
     my $own = in_turn() or return '';
-    local ($@, $!, $SIG{PIPE});
-    $SIG{PIPE} = 'IGNORE';
+    local ($@, $!);
     return '' unless let_go($own);
     my @request = park($own, 0) or return '';
     Proc::Prefork::Interp::Executor::replace_request(@request);
@@ -81,9 +86,8 @@ sub _let_go {
     umask $own->{mask};
     chdir $own->{directory} or return '';
     my $survey = $own->{prepared}{descriptors};
-    Proc::Prefork::Interp::Descriptors::renew($survey, fileno $own->{call});
-    Proc::Prefork::Interp::Descriptors::nothing(0 .. 2);
-    Proc::Prefork::Interp::Descriptors::give($survey, 0, 1, 2);
+    Proc::Prefork::Interp::Descriptors::renew($survey, $own->{call}, $own->{nowhere});
+    Proc::Prefork::Interp::Descriptors::give($survey, ($own->{nowhere}) x 3);
     Proc::Prefork::Interp::Descriptors::forget_end();
     seek $_, 0, 0 for *STDOUT, *STDERR;    # what tell says: CGI::Carp asks it whether there is a header already
     return !grep { !Proc::Prefork::Interp::Ending::is_clean($_, UNCLEAN) } @handles;

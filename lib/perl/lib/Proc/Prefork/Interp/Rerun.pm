@@ -118,7 +118,7 @@ sub again {
     return unless $script;
     my $own = Proc::Prefork::Interp::Persistent::in_turn() or return;
     my $status = $?;
-    Proc::Prefork::Interp::Signals::set_aside();    # and SIGPIPE is ignored
+    Proc::Prefork::Interp::Signals::set_aside();
     my $sound = eval { _clear() } && Proc::Prefork::Interp::Persistent::let_go($own);
     $? = $status;
     return unless $sound;
@@ -162,7 +162,6 @@ sub _begin_anew {
     my $ends = B::end_av()->object_2svref;
     unshift @$ends, @{ $script->{ends} }, \&Proc::Prefork::Interp::Loaded::finish;
     Proc::Prefork::Interp::Restore::clear_input();
-    Proc::Prefork::Interp::Signals::heed_pipe();
     %ENV = %{ $script->{environment} };
     chdir $script->{start} or return;
     *CORE::GLOBAL::caller = \&_caller unless defined &CORE::GLOBAL::caller;
@@ -193,7 +192,6 @@ sub _run {
     undef $next;
     my @request = Proc::Prefork::Interp::Persistent::park($own, $status << 8)
         or Proc::Prefork::Interp::Syscall::leave(0);
-    Proc::Prefork::Interp::Signals::heed_pipe();    # only now: set_aside has ignored it
     Proc::Prefork::Interp::Signals::restore($own->{prepared}{signals});
     Proc::Prefork::Interp::Executor::replace_request(@request, $script->{changes});
     srand;

@@ -7,8 +7,7 @@ package Proc::Prefork::Interp::Signals;
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
 # set_aside() resets all signals, the hooks for die and warn, and the alarm. Returns
-# a reference to a hash: handlers, and alarm (seconds that are left, or 0). SIGPIPE is
-# then ignored: a launcher that has gone is noticed at the next read.
+# a reference to a hash: handlers, and alarm (seconds that are left, or 0).
 sub set_aside {
     my %had;
     for my $name (keys %SIG) {
@@ -18,15 +17,7 @@ sub set_aside {
         $had{$name} = $handler;
         delete $SIG{$name};
     }
-    my $left = alarm 0;
-    $SIG{PIPE} = 'IGNORE';
-    return { handlers => \%had, alarm => $left };
-}
-
-# heed_pipe() ends that, when nothing more is sent.
-sub heed_pipe {
-    delete $SIG{PIPE};
-    return;
+    return { handlers => \%had, alarm => alarm 0 };
 }
 
 # restore($aside) puts all back. A signal that had no handler has none then: reading

@@ -6,15 +6,19 @@ package Proc::Prefork::Interp::Syscall;
 #
 #   receive   a descriptor that the other side has sent   recvmsg     | IO::FDPass
 #   gather    bytes, and the descriptors with them        recvmsg     | IO::FDPass
+#   put       bytes on a socket                           sendto      | send
+#   fetch     what is in a pipe                           read        | sysread
 #   replace   a descriptor by another, under its number   dup3        | POSIX
 #   collect   a process that ends, with what it has used  wait4       | waitpid
 #   session   become the leader of one                    setsid      | POSIX
-#   release   a descriptor that is in no handle           close       | close
-#   advise    the kernel about memory                   madvise     | -
+#   release   a descriptor that is a number               close       | close
+#   advise    the kernel about memory                     madvise     | -
 #   leave     the process, with no END block run          exit_group  | POSIX
 #   watch     a process by a descriptor                   pidfd_open  | -
 #
-# The right column serves a machine that the table does not know.
+# The right column serves a machine that the table does not know. There a number gets a handle when it is first
+# used as one; elsewhere the descriptors of the native dialect never have one: to open and to close it would write to
+# memory that an executor shares with the server.
 #
 # For the tests of this library: PREFORK_INTERP_TEST_TRANSPORT=syscall, fdpass or
 # none stands for a machine where only this way of passing descriptors works.
@@ -25,25 +29,30 @@ sub EINTR ()      { 4 }
 sub FD_CLOEXEC () { 1 }
 sub F_SETFD ()    { 2 }
 sub O_CLOEXEC ()  { 02000000 }
+sub F_DUPFD_CLOEXEC () { 1030 }
+sub NOSIGNAL () { 0x4000 }       # no SIGPIPE if the other side is gone
 sub LARGE ()      { 65536 }      # a message that is larger comes in pieces
 
 # ELF machine and class (2: 64 bits) => numbers. The class keeps x32 out.
-my @CALLS   = qw(recvmsg dup3 wait4 setsid exit_group pidfd_open close madvise);
-my @GENERIC = (212, 24, 260, 157, 94, 434, 57, 233);
+my @CALLS   = qw(recvmsg sendto read dup3 wait4 setsid exit_group pidfd_open close madvise);
+my @GENERIC = (212, 206, 63, 24, 260, 157, 94, 434, 57, 233);
 my %NUMBERS = (
-    '62,2'  => [47,  292, 61,  112, 231, 434, 3, 28],    # x86_64
-    '3,1'   => [372, 330, 114, 66,  252, 434, 6, 219],    # i386
-    '40,1'  => [297, 358, 114, 66,  248, 434, 6, 220],    # arm, EABI
-    '21,2'  => [342, 316, 114, 66,  234, 434, 6, 205],    # ppc64, either byte order
-    '22,2'  => [372, 326, 114, 66,  248, 434, 6, 150],    # s390x
-    '183,2' => \@GENERIC,                            # aarch64
-    '243,2' => \@GENERIC,                            # riscv64
+    '62,2'  => [47,  44,  0, 292, 61,  112, 231, 434, 3, 28],     # x86_64
+    '3,1'   => [372, 369, 3, 330, 114, 66,  252, 434, 6, 219],    # i386
+    '40,1'  => [297, 290, 3, 358, 114, 66,  248, 434, 6, 220],    # arm, EABI
+    '21,2'  => [342, 335, 3, 316, 114, 66,  234, 434, 6, 205],    # ppc64, either byte order
+    '22,2'  => [372, 369, 3, 326, 114, 66,  248, 434, 6, 150],    # s390x
+    '183,2' => \@GENERIC,                                         # aarch64
+    '243,2' => \@GENERIC,                                         # riscv64
 );
 
 my %number;       # name => number, empty if the machine is not in the table
 my @kept;         # handles that must stay open
 my $transport;    # how descriptors are received: syscall, fdpass or none
-my $room;         # what gather reads into: made once, in the server
+my %handle;       # number => handle, where one is needed
+
+# What gather reads into, made once, in the server: bytes, descriptors, and the structures that say so.
+my ($room, $size, $control, $vector, $message, $header);
 
 # prepare($wanted, $version1) finds out which system calls can be made. Returns the way in which
 # descriptors are received: "syscall", "fdpass", or "none". $wanted is a test's.
@@ -87,29 +96,34 @@ sub _load {
 sub receive {
     my ($socket) = @_;
     if ($transport eq 'syscall') {
-        _buffer(my $byte, 1);
-        return (_receive(fileno $socket, $byte, 1))[1];
+        make_room(1) unless $size;
+        return (gather(fileno $socket))[1];
     }
     my $received = IO::FDPass::recv(fileno $socket);
     return $received < 0 ? undef : $received;
 }
 
-# gather($socket) reads what there is, at most LARGE bytes. Returns the bytes and the numbers of
+# gather($number) reads what there is, at most LARGE bytes. Returns the bytes and the numbers of
 # the descriptors that have come with them; nothing at end-of-file or after an error. IO::FDPass
 # gives one descriptor and does not show its byte, which is taken for a zero.
 #
 # make_room() is called in the server before: an executor then copies the pages of the room that its
-# request takes, and no more.
+# request takes, and no more. The structures of recvmsg(2) are the kernel's own, the same on each machine of a
+# class: `L!` is as wide as a pointer.
 sub gather {
-    my ($socket) = @_;
     if ($transport ne 'syscall') {
-        my $number = receive($socket) // return;
-        return "\0", $number;
+        my $number = IO::FDPass::recv($_[0]);
+        return $number < 0 ? () : ("\0", $number);
     }
-    my ($count, @numbers) = _receive(fileno $socket, $room, LARGE) or return;
-    my $data = substr $room, 0, $count;
-    $data .= substr $^X, 0, 0 if ${^TAINT};    # what sysread reads is tainted under -T, and so is this
-    return $data, @numbers;
+    my $count;
+    do { $header = $message; $count = syscall $number{recvmsg}, $_[0], $header, 0x40000000 }    # MSG_CMSG_CLOEXEC
+        while $count == -1 && $! == EINTR;
+    return if $count < 1;
+    my ($given) = unpack 'L!', substr $header, 5 * length pack 'L!', 0;
+    return substr $room, 0, $count unless $given;
+    my ($length, $level, $type, @numbers) = unpack 'L! i i i*', substr $control, 0, $given;
+    return substr $room, 0, $count unless $level == 1 && $type == 1;                            # SOL_SOCKET, SCM_RIGHTS
+    return substr($room, 0, $count), @numbers[0 .. ($length - length pack 'L! i i') / 4 - 1];
 }
 
 # several() tells whether more than one descriptor can come with a byte.
@@ -117,27 +131,58 @@ sub several {
     return $transport eq 'syscall';
 }
 
+# make_room($bytes) is called without an argument but for a test of one descriptor at a time.
 sub make_room {
-    _buffer($room, LARGE);
+    $size = $_[0] // LARGE;
+    _buffer($room,    $size);
+    _buffer($control, 64);
+    $vector  = pack 'P L!', $room, $size;
+    $message = pack 'L! I x![L!] P L! P L! I x![L!]', 0, 0, $vector, 1, $control, 64, 0;
     return;
 }
 
-# recvmsg(2) into a buffer. Returns how many bytes, and the numbers of descriptors; nothing at
-# end-of-file or after an error. The structures are the kernel's own, the same on each
-# machine of a class: `L!` is as wide as a pointer.
-sub _receive {
-    my ($fd, undef, $size) = @_;
-    _buffer(my $control, 64);
-    my $vector = pack 'P L!', $_[1], $size;
-    my $header = pack 'L! I x![L!] P L! P L! I x![L!]', 0, 0, $vector, 1, $control, 64, 0;
+# put($socket, $data) writes to a number or a handle. Returns how many bytes; -1 or undef after an error.
+sub put {
+    my ($socket, $data) = @_;
+    return syscall $number{sendto}, $socket, $data, length $data, NOSIGNAL, 0, 0
+        if $number{sendto} && !ref $socket;
+    return send handle($socket), $data, NOSIGNAL;
+}
+
+# fetch($number) returns what is in a pipe that does not block.
+sub fetch {
+    my ($pipe) = @_;
+    my $text = '';
+    if (!$number{recvmsg}) {
+        1 while sysread handle($pipe), $text, LARGE, length $text;
+        return $text;
+    }
     my $count;
-    do { $count = syscall $number{recvmsg}, $fd, $header, 0x40000000 }    # MSG_CMSG_CLOEXEC
-        while $count == -1 && $! == EINTR;
-    return if $count < 1;
-    my ($length, $level, $type) = unpack 'L! i i', $control;
-    return $count unless $level == 1 && $type == 1;                       # SOL_SOCKET, SCM_RIGHTS
-    my $start = length pack 'L! i i';
-    return $count, unpack 'i*', substr $control, $start, $length - $start;
+    while (($count = syscall $number{read}, $pipe, $room, LARGE) > 0) {
+        $text .= substr $room, 0, $count;
+        last if $count < LARGE;
+    }
+    return $text;
+}
+
+# handle($socket) returns a handle for a number; what is a handle is returned.
+sub handle {
+    my ($socket) = @_;
+    return $socket if ref $socket;
+    return $handle{$socket} if $handle{$socket};
+    local $^F = 2;    # close-on-exec
+    my $handle;
+    open $handle, '+<&=', $socket or open $handle, '<&=', $socket or return;
+    binmode $handle;
+    return $handle{$socket} = $handle;
+}
+
+# keep($handle, $least) closes a handle and returns a number for what it was: that or a higher one, close-on-exec.
+sub keep {
+    my ($handle, $least) = @_;
+    my $number = fcntl $handle, F_DUPFD_CLOEXEC, $least or return;
+    close $handle;
+    return $number + 0;    # fcntl calls zero "0 but true"
 }
 
 # Makes its first argument a string of so many zero bytes that a system call may
@@ -179,13 +224,19 @@ sub collect {
         $kib * 1024;
 }
 
-# release($number) closes a descriptor that is in no handle.
+# release(@numbers) closes descriptors that are in no handle but ours.
 sub release {
-    my ($number) = @_;
-    return syscall $number{close}, $number + 0 if $number{close};
-    my $handle;
-    open $handle, '<&=', $number or open $handle, '>&=', $number or return;
-    return close $handle;
+    for (@_) {
+        if (!$number{close} || exists $handle{$_}) {
+            my $handle = delete $handle{$_};
+            $handle or open $handle, '<&=', $_ or open $handle, '>&=', $_ or next;
+            close $handle;
+        }
+        else {
+            syscall $number{close}, $_;
+        }
+    }
+    return;
 }
 
 # advise($advice, $address, $length, ...) says the same of several ranges. Stops at the first error.

@@ -13,37 +13,36 @@ sub EINTR ()    { 4 }
 sub LONGEST ()  { 16 << 20 }
 sub GREETING () { "PFI\n\0\0\0\0" }
 
-# read_exactly($handle, $count, $data) returns so many bytes; undef if the stream ends first. $data,
-# if given, is what has been read already.
+# read_exactly($socket, $count, $data) returns so many bytes; undef if the stream ends first. $data,
+# if given, is what has been read already. Sockets are handles or numbers, as Syscall has them.
 sub read_exactly {
-    my ($handle, $count, $data) = @_;
+    my ($socket, $count, $data) = @_;
     $data //= '';
     while (length $data < $count) {
-        my $got = sysread $handle, $data, $count - length $data, length $data;
+        my $got = sysread Proc::Prefork::Interp::Syscall::handle($socket), $data, $count - length $data, length $data;
         next if !defined $got && $! == EINTR;
         return unless $got;
     }
     return $data;
 }
 
-# write_all($handle, $data) returns false if the other side is gone, or after any
-# other error. The caller ignores SIGPIPE.
+# write_all($socket, $data) returns false if the other side is gone, which is no signal here, or after any
+# other error.
 sub write_all {
-    my ($handle, $data) = @_;
-    my $done = 0;
-    while ($done < length $data) {
-        my $put = syswrite $handle, $data, length($data) - $done, $done;
-        next if !defined $put && $! == EINTR;
-        return unless defined $put;
-        $done += $put;
+    my ($socket, $data) = @_;
+    while (length $data) {
+        my $put = Proc::Prefork::Interp::Syscall::put($socket, $data) // -1;
+        next if $put < 0 && $! == EINTR;
+        return if $put < 0;
+        substr $data, 0, $put, '';
     }
     return 1;
 }
 
-# send_message($handle, $type, $payload) returns what write_all does.
+# send_message($socket, $type, $payload) returns what write_all does.
 sub send_message {
-    my ($handle, $type, $payload) = @_;
-    return write_all($handle, $type . pack('N', length $payload) . $payload);
+    my ($socket, $type, $payload) = @_;
+    return write_all($socket, $type . pack('N', length $payload) . $payload);
 }
 
 # strings(@list) is a payload of strings.
@@ -51,15 +50,15 @@ sub strings {
     return join '', map { "$_\0" } @_;
 }
 
-# receive_message($handle) returns type and payload; nothing at end-of-file. A
+# receive_message($socket) returns type and payload; nothing at end-of-file. A
 # payload that is too long is not read, and is undef.
 sub receive_message {
-    my ($handle) = @_;
-    my $header = read_exactly($handle, 8);
+    my ($socket) = @_;
+    my $header = read_exactly($socket, 8);
     return unless defined $header;
     my ($type, $length) = unpack 'a4 N', $header;
     return $type, undef if $length > LONGEST;
-    my $payload = read_exactly($handle, $length);
+    my $payload = read_exactly($socket, $length);
     return unless defined $payload;
     return $type, $payload;
 }
@@ -82,18 +81,18 @@ sub number64 {
     return pack 'N N', int($value / 2**32), $value % 2**32;
 }
 
-# receive_request($handle, $begun) reads what the launcher sends after the byte that says
+# receive_request($socket, $begun) reads what the launcher sends after the byte that says
 # "go on"; $begun, if given, is what has been read of it already. Returns a reference to the
 # environment, as a list of NAME=value, and one to the arguments; nothing if the launcher is
 # gone; dies if it does not keep to the protocol.
 #
 # A value may be tainted, and has to stay so: split keeps that, a match would not.
 sub receive_request {
-    my ($handle, $begun) = @_;
-    my $text = read_exactly($handle, 4, $begun) // return;
+    my ($socket, $begun) = @_;
+    my $text = read_exactly($socket, 4, $begun) // return;
     my $length = unpack 'N', $text;
     die "the request is too long\n" if $length > LONGEST;
-    $text = read_exactly($handle, 4 + $length, $text) // return;
+    $text = read_exactly($socket, 4 + $length, $text) // return;
     die "more than the request has come\n" if length $text > 4 + $length;
     my @strings = split /\0/, substr($text, 4), -1;
     die "the request does not end in a NUL\n" unless @strings && pop(@strings) eq '';
