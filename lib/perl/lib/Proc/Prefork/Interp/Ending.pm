@@ -74,14 +74,16 @@ sub is_clean {
 
 # learn() finds out, once in the server, what later executors have to look at. It is called before each deed of
 # the server, from the end of the first request on: the first call sends the scout; nobody waits for the
-# milliseconds that it takes, and a later call hears it. Without an answer there is no quick end.
+# milliseconds that it takes, and a later call hears it. Without an answer there is no quick end. Returns whether
+# there is more to find out.
 sub learn {
-    return if $] < 5.026;    # before that a hash does not tell how many names it has
+    return '' if $] < 5.026;    # before that a hash does not tell how many names it has
     return _send_scout() if !$calls++;
-    return unless $scout && waitpid $scout, 1;    # WNOHANG
+    return '' unless $scout;
+    return 1 unless waitpid $scout, 1;    # WNOHANG
     my ($answers, $status) = ($answers, $?);
     forget();
-    return if $status;
+    return '' if $status;
     local ($/, $_) = ("\n");
     my (@harmless, %living);
     while (readline $answers) {
@@ -89,7 +91,7 @@ sub learn {
         $what eq 'living' ? $living{$name}++ : push @harmless, $name;
     }
     _note(\%living, @harmless);
-    return;
+    return '';
 }
 
 # begin_anew() forgets what was found out, because the server has loaded more.
@@ -102,9 +104,9 @@ sub begin_anew {
 }
 
 sub _send_scout {
-    pipe $answers, my $scouts_end or return;
-    $scout = fork // return;
-    return if $scout;
+    pipe $answers, my $scouts_end or return '';
+    $scout = fork // return '';
+    return 1 if $scout;
     eval { require "$folder/Scout.pm"; Proc::Prefork::Interp::Scout::run($scouts_end) };
     Proc::Prefork::Interp::Syscall::leave(1);
 }

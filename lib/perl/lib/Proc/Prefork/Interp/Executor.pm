@@ -127,11 +127,16 @@ sub take {
 # request of a persistent executor.
 sub replace_request {
     my ($environment, $arguments, $changes) = @_;
-    # One by one: after an assignment of the whole list a script under -T could not untaint $ENV{PATH}.
-    %ENV = ();
+    # One by one: after an assignment of the whole list a script under -T could not untaint $ENV{PATH}. Most of
+    # the last request's is this one's, too, and stays, unless the script may have cleared its taint.
+    %ENV = () if ${^TAINT};
     for (@$environment) {
         my ($name, $value) = split /=/, $_, 2;
-        $ENV{$name} = $value;
+        $ENV{$name} = $value unless defined $ENV{$name} && $ENV{$name} eq $value;
+    }
+    if (keys %ENV != @$environment) {
+        my %wanted = map { (split /=/)[0] => 1 } @$environment;
+        delete @ENV{ grep { !$wanted{$_} } keys %ENV };
     }
     for my $name ($changes ? keys %$changes : ()) {
         defined $changes->{$name} ? $ENV{$name} = $changes->{$name} : delete $ENV{$name};

@@ -52,15 +52,16 @@ sub hear {
 }
 
 # step($server) is called in the server when it has forked an executor, so nobody waits for that. It does one thing at a
-# time: who waits for the next waits for no more than one module to be loaded.
+# time: who waits for the next waits for no more than one module to be loaded. Returns whether all that was to be
+# loaded is, and others have to find out anew what they know of the server.
 sub step {
     my ($server) = @_;
     _listen() if $trial;
-    return if $trial;
+    return '' if $trial;
     return _load_some($server) if @passed;
-    my @names = grep { _is_wanted($_) } sort keys %heard or return;
-    _send_trial($server, @names) if _is_told($server->{ctl});
-    return;
+    my @names = grep { _is_wanted($_) } sort keys %heard or return '';
+    _send_trial($server, @names) if _is_told($server->{ctl}{socket});
+    return '';
 }
 
 # is_sound($name, $path) tells whether a module is one that executors have loaded from there, and that the server's
@@ -102,13 +103,14 @@ sub _settle {
 sub _is_told {
     my ($ctl) = @_;
     my $unread = pack 'i', -1;
-    return ioctl($ctl, TIOCOUTQ, $unread) && !unpack('i', $unread) && Proc::Prefork::Interp::Loaded::sent() < MOST;
+    open my $handle, '+<&', $ctl or return '';
+    return ioctl($handle, TIOCOUTQ, $unread) && !unpack('i', $unread) && Proc::Prefork::Interp::Loaded::sent() < MOST;
 }
 
 sub _is_asked {
     my ($server) = @_;
-    vec(my $which = '', fileno $server->{ctl}, 1) = 1;
-    return $server->{unread} ne '' || select $which, undef, undef, 0;
+    vec(my $which = '', $server->{ctl}{socket}, 1) = 1;
+    return $server->{ctl}{unread} ne '' || select $which, undef, undef, 0;
 }
 
 sub _send_trial {
@@ -117,7 +119,8 @@ sub _send_trial {
     pipe $answers, my $trials_end or return;
     $trial = fork // return;
     return if $trial;
-    close $_ for $answers, @$server{qw(ctl inbox)};
+    close $answers;
+    Proc::Prefork::Interp::Syscall::release($server->{ctl}{socket}, $server->{inbox});
     eval {
         for my $part (qw(Watch Trial)) {
             require "$folder/$part.pm" unless defined &{"Proc::Prefork::Interp::${part}::start"};
@@ -146,11 +149,11 @@ sub _listen {
 sub _load_some {
     my ($server) = @_;
     do { _load(shift @passed) } while @passed && !_is_asked($server);
-    Proc::Prefork::Interp::Loaded::send_new($server->{ctl});
-    return if @passed;
+    Proc::Prefork::Interp::Loaded::send_new($server->{ctl}{socket});
+    return '' if @passed;
     Proc::Prefork::Interp::Ending::begin_anew();
     Proc::Prefork::Interp::Pages::begin_anew();
-    return;
+    return 1;
 }
 
 # Loads a module as the trial has. What is loaded with it has been heard of, too.

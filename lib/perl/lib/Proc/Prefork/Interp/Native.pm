@@ -33,19 +33,18 @@ sub GRACE () { 5 }    # seconds between SIGTERM and SIGKILL
 sub serve {
     my ($handover, %options) = @_;
     my $server = _begin($handover, %options);
-    my $reaps;
+    my ($learns, $asks, $reaps) = (1, 1);
     _load_rest($server);
-    while (1) {
-        my ($type, $payload) = _next_message($server);
-        last unless defined $type;
-        $reaps = 1 if $type eq 'reap';    # the first request shares the processors with nothing of ours
-        Proc::Prefork::Interp::Ending::learn() if $reaps;
-        if ($type eq 'fork' && length($payload // '') =~ /^[48]$/) {
+    while (my ($type, $payload) = _next_message($server)) {
+        $reaps ||= $type eq 'reap';    # the first request shares the processors with nothing of ours
+        $learns &&= Proc::Prefork::Interp::Ending::learn() if $reaps;
+        my $length = length($payload // '');
+        if ($type eq 'fork' && ($length == 4 || $length == 8)) {
             return if _fork($server, unpack 'a4 N', $payload) eq 'executor';
-            Proc::Prefork::Interp::Pages::asked();
-            Proc::Prefork::Interp::Learning::step($server);
+            $asks &&= Proc::Prefork::Interp::Pages::asked();
+            ($learns, $asks) = (1, 1) if Proc::Prefork::Interp::Learning::step($server);
         }
-        elsif ($type eq 'reap' && length($payload // '') == 4) {
+        elsif ($type eq 'reap' && $length == 4) {
             _reap($server, $payload);
         }
         else {
@@ -65,13 +64,12 @@ sub _begin {
     my $inbox  = Proc::Prefork::Interp::Loaded::open_inbox();
     my @own    = ($ctl, $inbox);
     my $server = {
-        ctl      => $ctl,
+        ctl      => { socket => $ctl, unread => '', received => [] },
         inbox    => $inbox,
-        unread   => '',    # what has come of ctl and is no message yet
-        received => [],    # descriptors that have come with it
         running  => {},    # id => process
         changes  => $options{changes},
         began    => $handover->{began},
+        several  => Proc::Prefork::Interp::Syscall::several(),
         reuse    => $options{reuse} && Proc::Prefork::Interp::Syscall::several(),
         prepared => Proc::Prefork::Interp::Executor::prepare(@own),
     };
@@ -87,7 +85,7 @@ sub _begin {
         'fds=' . join ',', @own);
     push @facts, "max_servers=$options{max_servers}" if defined $options{max_servers};
     push @facts, 'reuse=1' if $server->{reuse};
-    push @facts, 'rights=4' if Proc::Prefork::Interp::Syscall::several();
+    push @facts, 'rights=4' if $server->{several};
     Proc::Prefork::Interp::Syscall::make_room();
     $server->{environment} = {%ENV};
     %ENV = ();    # so no executor has to do it
@@ -121,48 +119,40 @@ sub flush {
 # What cannot be sent is not missed: the launcher is gone, and the next read says so.
 sub _send {
     my ($server, $type, $payload) = @_;
-    Proc::Prefork::Interp::Wire::send_message($server->{ctl}, $type, $payload);
+    Proc::Prefork::Interp::Wire::send_message($server->{ctl}{socket}, $type, $payload);
     return;
 }
 
-# Returns type and payload of the next message; nothing at end-of-file. Several may come at once, but
-# no more than one of them with descriptors.
+# Returns type and payload of the next message; nothing at end-of-file.
 sub _next_message {
     my ($server) = @_;
-    return Proc::Prefork::Interp::Wire::receive_message($server->{ctl})
-        unless Proc::Prefork::Interp::Syscall::several();
-    while (1) {
-        my ($type, $payload) = Proc::Prefork::Interp::Wire::take_message($server->{unread});
-        return $type, $payload if defined $type;
-        my ($bytes, @numbers) = Proc::Prefork::Interp::Syscall::gather($server->{ctl}) or return;
-        $server->{unread} .= $bytes;
-        push @{ $server->{received} }, @numbers;
-    }
+    return Proc::Prefork::Interp::Wire::next_message($server->{ctl}) if $server->{several};
+    return Proc::Prefork::Interp::Wire::receive_message($server->{ctl}{socket});
 }
 
 # Returns "executor" in the executor, "server" in the server. The launcher says how many requests the
 # executor may serve; if it does not, one.
 sub _fork {
     my ($server, $id, $requests) = @_;
-    my @received = splice @{ $server->{received} };
-    while (@received < 4 && !Proc::Prefork::Interp::Syscall::several()) {
-        push @received, (Proc::Prefork::Interp::Syscall::gather($server->{ctl}))[1] // last;
+    my @received = splice @{ $server->{ctl}{received} };
+    while (@received < 4 && !$server->{several}) {
+        push @received, (Proc::Prefork::Interp::Syscall::gather($server->{ctl}{socket}))[1] // last;
     }
     _fault($server, 'a fork without its four descriptors') if @received != 4;
+    my $first   = !$server->{forked}++;
     my $process = fork;
+    Proc::Prefork::Interp::Descriptors::note_offsets($server->{prepared}{descriptors}) if $first;
     if (!defined $process) {
         _send($server, 'fail', $id . "cannot fork: $!");
     }
     elsif ($process == 0) {
         setpgrp 0, 0;
-        Proc::Prefork::Interp::Descriptors::note_offsets($server->{prepared}{descriptors});
         _become_executor($server, $server->{reuse} && $requests || 1, @received);
         return 'executor';
     }
     else {
         setpgrp $process, $process;    # so the group exists, whoever is first
         $server->{running}{$id} = $process;
-        Proc::Prefork::Interp::Descriptors::note_offsets($server->{prepared}{descriptors});
     }
     Proc::Prefork::Interp::Syscall::release(@received);
     return 'server';
@@ -172,7 +162,7 @@ sub _fork {
 # of a persistent executor gets a number that no script expects.
 sub _become_executor {
     my ($server, $requests, $call, @standard) = @_;
-    Proc::Prefork::Interp::Syscall::release($server->{ctl}, $server->{inbox});
+    Proc::Prefork::Interp::Syscall::release($server->{ctl}{socket}, $server->{inbox});
     Proc::Prefork::Interp::Ending::forget();
     Proc::Prefork::Interp::Learning::forget();
     Proc::Prefork::Interp::Executor::detach($server->{prepared}, @standard);
@@ -209,10 +199,9 @@ sub _reap {
     my ($server, $id) = @_;
     my $process = delete $server->{running}{$id} // return;
     my ($status, @used) = Proc::Prefork::Interp::Syscall::collect($process);
-    Proc::Prefork::Interp::Loaded::forward($server->{inbox}, $server->{ctl});
+    Proc::Prefork::Interp::Loaded::forward($server->{inbox}, $server->{ctl}{socket});
     $#used = 2;
-    _send($server, 'done', join '', $id, pack('N', $status // 0),
-        map { Proc::Prefork::Interp::Wire::number64($_) } @used);
+    _send($server, 'done', $id . pack('N', $status // 0) . Proc::Prefork::Interp::Wire::numbers64(@used));
     return;
 }
 

@@ -55,10 +55,9 @@ sub answer {
     return;
 }
 
-# asked() is called in the server after each fork.
+# asked() is called in the server after each fork, until it returns false.
 sub asked {
-    $asked++;
-    return;
+    return ++$asked < ASKED;
 }
 
 # begin_anew() forgets what was found out, because the server has other memory now.

@@ -54,6 +54,8 @@ my %handle;       # number => handle, where one is needed
 # What gather reads into, made once, in the server: bytes, descriptors, and the structures that say so.
 my ($room, $size, $control, $vector, $message, $header);
 
+my ($status, $usage);    # what collect reads into
+
 # prepare($wanted, $version1) finds out which system calls can be made. Returns the way in which
 # descriptors are received: "syscall", "fdpass", or "none". $wanted is a test's.
 #
@@ -213,8 +215,10 @@ sub replace {
 sub collect {
     my ($pid) = @_;
     return (waitpid($pid, 0) == $pid ? $? : undef) unless $number{wait4};
-    _buffer(my $status, 4);
-    _buffer(my $usage,  256);
+    if (!defined $status) {
+        _buffer($status, 4);
+        _buffer($usage,  256);
+    }
     my $found;
     do { $found = syscall $number{wait4}, $pid, $status, 0, $usage }
         while $found == -1 && $! == EINTR;

@@ -63,22 +63,28 @@ sub receive_message {
     return $type, $payload;
 }
 
-# take_message($unread) takes the first message from a string, which is changed. Returns type and payload,
-# as receive_message does; nothing if it is not complete.
-sub take_message {
-    return if length $_[0] < 8;
-    my ($type, $length) = unpack 'a4 N', $_[0];
-    return $type, undef if $length > LONGEST;
-    return if length $_[0] < 8 + $length;
-    return $type, substr substr($_[0], 0, 8 + $length, ''), 8;
+# next_message($stream) returns what receive_message does. $stream refers to a hash: socket; unread, what has
+# come and is no message yet; received, the descriptors that have come with it. Several messages may come at once,
+# but no more than one of them with descriptors.
+sub next_message {
+    my ($stream) = @_;
+    while (1) {
+        if (length $stream->{unread} >= 8) {
+            my ($type, $length) = unpack 'a4 N', $stream->{unread};
+            return $type, undef if $length > LONGEST;
+            return $type, substr substr($stream->{unread}, 0, 8 + $length, ''), 8
+                if length $stream->{unread} >= 8 + $length;
+        }
+        my ($bytes, @numbers) = Proc::Prefork::Interp::Syscall::gather($stream->{socket}) or return;
+        $stream->{unread} .= $bytes;
+        push @{ $stream->{received} }, @numbers;
+    }
 }
 
-# number64($value) is 8 bytes, big-endian, also where perl's integers have 32 bits;
-# all bits set if the value is not known.
-sub number64 {
-    my ($value) = @_;
-    return "\xff" x 8 unless defined $value;
-    return pack 'N N', int($value / 2**32), $value % 2**32;
+# numbers64(@values) is 8 bytes for each, big-endian, also where perl's integers have 32 bits; all bits set if
+# a value is not known.
+sub numbers64 {
+    return pack 'N*', map { defined ? (int $_ / 2**32, $_ % 2**32) : (0xffffffff) x 2 } @_;
 }
 
 # receive_request($socket, $begun) reads what the launcher sends after the byte that says
