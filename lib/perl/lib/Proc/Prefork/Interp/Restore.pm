@@ -14,6 +14,8 @@ package Proc::Prefork::Interp::Restore;
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
 my @noted;      # [package, its table, name => what note has found, whether all its names are the script's]
+my %others;     # names of tables, at the fork point, that are not the script's
+my @plain;      # [table, name, what note has found]: what BEGIN blocks may change and is put back after them
 my %special;    # perl's own variables
 my $selected;   # the handle that is selected
 my @layers;     # of each of STDIN, STDOUT and STDERR
@@ -69,6 +71,14 @@ sub note {
     BEGIN { $^H &= ~0x2 }    # no strict 'refs', without strict.pm
     @noted   = map { my $table = \%{"${_}::"}; [$_, $table, _look($table, _names($table)), 1] } @$packages;
     push @noted, map { my $table = \%{"${_}::"}; [$_, $table, _look($table, @{ $names->{$_} }), ''] } sort keys %$names;
+    for my $package (@noted) {
+        my (undef, $table, $known, $whole) = @$package;
+        push @plain, map { [$table, $_, $known->{$_}] } grep { $known->{$_}{plain} } keys %$known;
+        if ($whole) {
+            my %script = map { $_ => 1 } _names($table);
+            $others{$_} = 1 for grep { !$script{$_} } keys %$table;
+        }
+    }
     %special = _special();
     $selected = select;
     @layers   = (_layers(*STDIN), _layers(*STDOUT, 1), _layers(*STDERR, 1));
@@ -79,7 +89,7 @@ sub note {
 # Names of a package that can be the script's.
 sub _names {
     my ($table) = @_;
-    return grep { /^[A-Za-z_]\w*\z/ && !$PERLS{$_} } keys %$table;
+    return grep { !$others{$_} && /^[A-Za-z_]\w*\z/ && !$PERLS{$_} } keys %$table;
 }
 
 # What is in each: references to the scalar, the array and the hash, copies of them, whether there is code, and what the
@@ -135,12 +145,11 @@ sub clear {
 # after_compilation() puts back what is plain, after BEGIN blocks have run again, and what belongs to the standard
 # handles. Returns false if that cannot be.
 sub after_compilation {
-    for my $package (@noted) {
-        my (undef, $table, $known) = @$package;
-        for my $name (grep { $known->{$_}{plain} && exists $table->{$_} } keys %$known) {
-            my $glob = \$table->{$name};
-            _put_back($glob, $known->{$name}) if ref $glob eq 'GLOB';
-        }
+    for (@plain) {
+        my ($table, $name, $had) = @$_;
+        next if !exists $table->{$name};
+        my $glob = \$table->{$name};
+        _put_back($glob, $had) if ref $glob eq 'GLOB';
     }
     _set_special();
     return _set_handles();

@@ -6,13 +6,15 @@ package Proc::Prefork::Interp::Signals;
 
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
+my @names = ((grep { !/^__/ } keys %SIG), '__DIE__', '__WARN__');
+
 # set_aside() resets all signals, the hooks for die and warn, and the alarm. Returns
 # a reference to a hash: handlers, and alarm (seconds that are left, or 0).
 sub set_aside {
     my %had;
-    for my $name (keys %SIG) {
+    for my $name (grep { defined $SIG{$_} } @names) {
         my $handler = $SIG{$name};
-        next if !defined $handler || (!ref $handler && $handler =~ /^(?:DEFAULT)?$/);
+        next if !ref $handler && $handler =~ /^(?:DEFAULT)?$/;
         next if $name eq 'FPE' && $handler eq 'IGNORE';    # perl's own doing
         $had{$name} = $handler;
         delete $SIG{$name};
