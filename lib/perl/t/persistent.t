@@ -104,6 +104,34 @@ is readline($out), 'zend', 'end-of-file of stdout comes with the end of the requ
 is unpack('N', Launcher::_read($executor->{call}, 4)), 0, 'status';
 close $executor->{call};
 
+# Most of the environment is that of the last request: what the script has done to it is undone all the same.
+my $changes = server(<<'SCRIPT');
+while (prefork_accept()) {
+    print join(',', map { "$_=$ENV{$_}" } sort keys %ENV), ';', `echo "\$A|\$B|\$C|\$D"`;
+    $ENV{A} = 'changed';
+    $ENV{C} = 'added';
+    delete $ENV{B};
+    undef $ENV{D};
+}
+SCRIPT
+$executor = $changes->fork(requests => 9);
+my %same = (A => 'a', B => 'b', D => '', PATH => $ENV{PATH});
+for (1 .. 3) {
+    is serve($changes, $executor, environment => {%same})->{stdout}, "A=a,B=b,D=,PATH=$ENV{PATH};a|b||\n", 'the environment is the request\'s';
+}
+close $executor->{call};
+
+# A process without any descriptor but the library's makes a duplicate and keeps it.
+my $alone = server('our $kept; while (prefork_accept()) { open $kept, ">&", \*STDOUT unless $kept; print $kept "kept" }');
+pipe $out, $in or die;
+$executor = $alone->fork(requests => 9, stdout => $in);
+is serve($alone, $executor)->{status}, 0, 'a duplicate is kept';
+delete $executor->{stdout};
+close $in;
+is readline($out), 'kept', 'it does not hold the first client\'s stdout';
+is serve($alone, $executor)->{stdout}, 'kept', 'and is one of the next';
+close $executor->{call};
+
 # Standard handles that another request would notice; a child that comes out of the loop; an error.
 my %doubtful = (
     'close STDOUT'                                                    => 0,
