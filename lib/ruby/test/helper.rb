@@ -67,13 +67,17 @@ class Launcher
     @messages.select { |type, _| type == 'file' }.flat_map { |_, payload| payload.split("\0") }
   end
 
-  # Forks an executor for so many requests; its id and the socket of the call.
-  def park(stdout, stderr, requests: nil)
+  # Forks an executor for so many requests; its id and the socket of the call. The descriptors come with the message, or
+  # separately.
+  def park(stdout, stderr, requests: nil, separately: false)
     @id += 1
     ours, theirs = UNIXSocket.pair
     payload = [@id, *requests].pack('N*')
-    @ctl.write(['fork', payload.bytesize].pack('a4N'), payload)
+    message = ['fork', payload.bytesize].pack('a4N') + payload
     File.open(File::NULL) do |null|
+      next send_with(@ctl, message, theirs, null, stdout, stderr) unless separately
+
+      @ctl.write(message)
       [theirs, null, stdout, stderr].each { |io| send_with(@ctl, "\0", io) }
     end
     theirs.close

@@ -14,6 +14,17 @@ class TestServer < ScriptTest
     File.open(File::NULL)
   end
 
+  def test_descriptors_of_a_fork_may_follow_it
+    warm = warm(file('a.rb', "puts 'up'\n"))
+    read, write = IO.pipe
+    id, socket = warm.park(write, null, separately: true)
+    write.close
+    warm.greeting(socket)
+    warm.request(socket, {}, [], null)
+    assert_equal "up\n", read.read
+    warm.reap(id)
+  end
+
   def test_end_of_ctl_ends_the_server_and_its_executors
     warm = warm(file('a.rb', "$stdout.puts 'up'\n$stdout.flush\nsleep\n"))
     read, write = IO.pipe

@@ -7,7 +7,8 @@ module PreforkInterp
   #   length    4 bytes
   #   payload
   #
-  # and single bytes that carry a descriptor follow a +fork+. Therefore nothing here reads ahead.
+  # and the descriptors of a +fork+ come with its first byte, or with single bytes that follow it. Therefore nothing here
+  # reads ahead.
   class Ctl # :nodoc:
     # Room for many paths in a message, far from its limit.
     PATHS_PER_MESSAGE = 1000
@@ -19,6 +20,7 @@ module PreforkInterp
       @number = number
       @io = IO.for_fd(number)
       @io.close_on_exec = true
+      @received = []
     end
 
     def write(type, payload = '')
@@ -42,14 +44,18 @@ module PreforkInterp
 
     # The next message as type and payload, or +nil+ at end-of-file. Raises ProtocolError.
     def read
-      type = Wire.read(@io, 4) or return
-      payload = Wire.read_counted(@io) or return
+      head, @received = System.receive(@io, 8)
+      return unless head && Wire.read(@io, 8, head)
+
+      type, length = head.unpack('a4a4')
+      payload = Wire.read(@io, Wire.length_of(length)) or return
       [type, payload]
     end
 
-    # So many descriptors, or +nil+ at end-of-file; then what came before is closed. Raises ProtocolError.
+    # The descriptors of the last message, so many, or +nil+ at end-of-file; then what came before is closed. Raises
+    # ProtocolError.
     def receive(count)
-      numbers = []
+      numbers = @received
       while numbers.size < count
         numbers << (System.receive_descriptor(@io) || break)
       end

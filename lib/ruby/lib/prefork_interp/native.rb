@@ -62,7 +62,7 @@ module PreforkInterp
     end
 
     def ready(max_servers, reuse)
-      values = { 'library' => "prefork_interp #{VERSION} (Ruby)", 'fds' => own.join(',') }
+      values = { 'library' => "prefork_interp #{VERSION} (Ruby)", 'fds' => own.join(','), 'rights' => 4 }
       values['max_servers'] = max_servers if max_servers
       values['reuse'] = 1 if reuse
       values
