@@ -7,6 +7,18 @@ require 'prefork_interp' unless defined?(PreforkInterp)
 class TestParts < Minitest::Test
   include PreforkInterp
 
+  def test_an_interrupted_system_call_leaves_warnings_as_they_are
+    answers = [-> { raise Errno::EINTR }, -> { 7 }]
+    original = Kernel.method(:syscall)
+    Kernel.define_singleton_method(:syscall) { |*| answers.shift.call }
+    before = $VERBOSE
+    assert_equal 7, PreforkInterp::System.send(:call, 0)
+    assert_equal [before], [$VERBOSE]
+  ensure
+    Kernel.define_singleton_method(:syscall, original)
+    $VERBOSE = before
+  end
+
   def test_handover
     handover = Handover.parse('v1,12.000000345,more 3,4,5,6,7 x n1,automatic,more preload=json,a/b other=1')
     assert_equal([3, 4, 5, 6], [handover.listen, handover.call, handover.watch_inner, handover.watch_outer])

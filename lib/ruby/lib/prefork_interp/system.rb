@@ -98,12 +98,14 @@ module PreforkInterp
       # The warning that Ruby would rather have us use Fiddle (which takes longer to load than socket) is for others.
       def call(*arguments)
         verbose = $VERBOSE
-        $VERBOSE = nil
-        Kernel.syscall(*arguments)
-      rescue Errno::EINTR
-        retry
-      ensure
-        $VERBOSE = verbose
+        begin
+          $VERBOSE = nil
+          Kernel.syscall(*arguments)
+        rescue Errno::EINTR
+          retry
+        ensure
+          $VERBOSE = verbose
+        end
       end
 
       # At least +length+ bytes for the kernel, in a string that shares them with no other and that is too long to be
