@@ -96,7 +96,7 @@ func (l *Lease) Call(ctx context.Context, req prefork.Request) error {
 		}
 		// One that was forked for nobody says nothing of what this one would get.
 		ahead := executor.born.Before(l.since)
-		if !errors.Is(err, prefork.ErrGone) && !(ahead && errors.Is(err, prefork.ErrFork)) {
+		if !errors.Is(err, prefork.ErrGone) && !(ahead && isForkError(err)) {
 			return l.fail(ctx, err)
 		}
 		// Nothing of the request has been used: it waits for the next executor.
@@ -107,11 +107,16 @@ func (l *Lease) Call(ctx context.Context, req prefork.Request) error {
 	}
 }
 
+func isForkError(err error) bool {
+	var fork *prefork.ForkError
+	return errors.As(err, &fork)
+}
+
 // fail ends a lease whose executor could not be started.
 func (l *Lease) fail(ctx context.Context, err error) error {
 	l.pool.send(func() {
 		l.pool.released(l)
-		if errors.Is(err, prefork.ErrFork) {
+		if isForkError(err) {
 			l.pool.target = 0
 		}
 	})

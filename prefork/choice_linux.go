@@ -97,6 +97,8 @@ func (c choice) cold(ctx context.Context, err error) string {
 	switch {
 	case err == nil, errors.Is(ctx.Err(), context.Canceled):
 		return ""
+	case IsShortage(err): // of which nothing follows for the script
+		return ""
 	case errors.As(err, &refusal):
 		return string(refusal)
 	case c.mode == Automatic && (errors.As(err, &setup) || errors.As(err, &start)):

@@ -9,9 +9,6 @@ import (
 // ErrGone says that the process ended before it took the request.
 var ErrGone = errors.New("the server is gone")
 
-// ErrFork says that the server could not fork, perhaps for want of processes or memory.
-var ErrFork = errors.New("cannot fork")
-
 // ErrUnsupported says that this operating system has not what the module needs.
 var ErrUnsupported = errors.New("prefork_cgi needs Linux 5.10 or later")
 

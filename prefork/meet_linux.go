@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -69,7 +70,7 @@ func (e *nativeExecutor) verdict(ctx context.Context) error {
 	select {
 	case end := <-e.end:
 		if end.failure != "" {
-			return fmt.Errorf("%w: %s", ErrFork, end.failure)
+			return &ForkError{Said: strings.TrimPrefix(end.failure, "cannot fork: ")}
 		}
 		return ErrGone
 	case <-ctx.Done():

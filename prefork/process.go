@@ -79,7 +79,7 @@ type Process interface {
 type Executor interface {
 	// Start hands over the request. ctx bounds that and nothing later. An error that
 	// wraps [ErrGone] means that nothing of the request was used and another executor
-	// may be asked; so does one that wraps [ErrFork], if the executor was made for
+	// may be asked; so does one that wraps [ForkError], if the executor was made for
 	// somebody else. After any error the executor has been dismissed.
 	//
 	// If there is no error, ended is called once, when the execution is over, perhaps
@@ -165,8 +165,11 @@ type Memory struct {
 
 // Info describes a launched process.
 type Info struct {
-	Mode    Mode
-	Why     string // this mode was chosen
+	Mode Mode
+	Why  string // this mode was chosen
+
+	Fallback bool // a warm start has been tried in vain, so that the script is cold
+
 	PID     int    // of the server; 0 for a cold script
 	Library string // the library in the script and its version, if it says so
 	Parks   bool   // executors may wait for long: nothing is looked at when they are made

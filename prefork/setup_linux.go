@@ -188,11 +188,15 @@ func (r *rehearsal) usesRequest() reason {
 	return ""
 }
 
-// misunderstood kills a setup that says what cannot be understood.
+// misunderstood kills a setup that says what cannot be understood, or that nobody could
+// listen to for want of a descriptor.
 func (r *rehearsal) misunderstood(err error) error {
 	r.child.doom(syscall.SIGKILL)
 	<-r.ended
 	r.capture.release(r.listener.output)
+	if IsShortage(err) {
+		return err
+	}
 	return reason(err.Error())
 }
 

@@ -65,7 +65,7 @@ func (s *System) Launch(ctx context.Context, cmd Command, listener Listener) (Pr
 	}
 	p, err := s.warm(ctx, chosen, listener, about)
 	if refusal := chosen.cold(ctx, err); refusal != "" {
-		about.Why = refusal
+		about.Why, about.Fallback = refusal, true
 		about.Note = strings.TrimPrefix(note+"; cannot be warm: "+refusal, "; ")
 		return newCold(cmd, about, &s.guard), nil
 	}
