@@ -30,14 +30,21 @@ func (e *OverloadError) Unwrap() error { return e.Err }
 // ErrClosed says that the registry is closing for good.
 var ErrClosed = errors.New("the server is shutting down")
 
-// A BackoffError says that setup has failed, and is not tried again yet.
+// ErrUnknown says that there is no pool with an ident.
+var ErrUnknown = errors.New("there is no such pool")
+
+// ErrNotServing says that a pool has no server that could be replaced.
+var ErrNotServing = errors.New("no server is ready")
+
+// A BackoffError says that setup has failed, or that the script crashes again and again,
+// and is not started again yet.
 type BackoffError struct {
 	RetryIn time.Duration // after this it will be
 	Err     error         // why it failed
 }
 
 func (e *BackoffError) Error() string {
-	return fmt.Sprintf("setup has failed, as the log says, and is not tried again for %v", e.RetryIn.Round(time.Millisecond))
+	return fmt.Sprintf("the script has failed, as the log says, and is not started again for %v", e.RetryIn.Round(time.Millisecond))
 }
 
 func (e *BackoffError) Unwrap() error { return e.Err }

@@ -15,6 +15,11 @@ const (
 	// LaunchFailed: setup has failed. Has Err, Took, RetryIn; Kept when an older
 	// server goes on serving.
 	LaunchFailed Kind = "launch failed"
+	// CrashLoop: what the script has become is killed again and again, before it has
+	// served a call. Has Info, Err, RetryIn.
+	CrashLoop Kind = "crash loop"
+	// NotMade: a server cannot make executors. It is told once, until it can again. Has Info, Err.
+	NotMade Kind = "executor not made"
 	// Recycled: a server takes no new calls, for Reason.
 	Recycled Kind = "recycled"
 	// Exited: a server is gone, for Reason. Has Info.
@@ -38,6 +43,8 @@ const (
 	Ended   Reason = "ended"   // by itself, or killed; not by us
 	Retired Reason = "retired" // no configuration wants it
 	Evicted Reason = "evicted" // others need its part of the budget more
+	Asked   Reason = "asked"   // by an administrator
+	Crashed Reason = "crashed" // its executors are killed again and again
 )
 
 // An Event is something that has happened in a pool. Fields that its kind does

@@ -234,6 +234,7 @@ func exit(l *Lease, code int) {
 func newFakeRegistry(f *fake) *Registry {
 	r := NewRegistry(f)
 	r.watcher.newInotify = func() (*inotify, error) { return nil, errors.New("no events here") }
+	r.jitter = func() float64 { return 0.5 }
 	return r
 }
 

@@ -91,7 +91,10 @@ func (l *Lease) Call(ctx context.Context, req prefork.Request) error {
 		if err == nil {
 			l.server.served.Store(true)
 			l.begin(call)
-			l.pool.ask(func() { l.pool.begun(l) })
+			l.pool.ask(func() {
+				l.server.barren = false
+				l.pool.begun(l)
+			})
 			return nil
 		}
 		// One that was forked for nobody says nothing of what this one would get.
@@ -114,15 +117,17 @@ func isForkError(err error) bool {
 
 // fail ends a lease whose executor could not be started.
 func (l *Lease) fail(ctx context.Context, err error) error {
+	late := errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
 	l.pool.send(func() {
-		l.pool.released(l)
-		if isForkError(err) {
+		switch {
+		case isForkError(err):
 			l.pool.target = 0
+			l.pool.isBarren(l.server, err)
+		case late: // as many run as the library allows
+			err = l.pool.overload(ErrQueueTimeout)
 		}
+		l.pool.released(l)
 	})
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return ErrQueueTimeout
-	}
 	return err
 }
 
@@ -145,10 +150,13 @@ func (l *Lease) finish(status prefork.Status, executor *executor) {
 	if l.kill != nil {
 		l.kill.Stop()
 	}
-	afterEnd := l.afterEnd
+	afterEnd, interrupted := l.afterEnd, l.interrupted
 	l.mu.Unlock()
 	l.pool.send(func() {
 		l.pool.measure(l)
+		if !l.server.proved && !interrupted {
+			l.pool.judge(l.server, status)
+		}
 		l.pool.released(l)
 		l.pool.reuse(l.server, executor)
 	})

@@ -240,8 +240,19 @@ func (p *Pool) made(o order, e prefork.Executor, err error) {
 	case s != p.current: // and those who wait, wait for another
 	case errors.Is(err, prefork.ErrGone):
 		p.lost(s)
+	case errors.Is(err, context.DeadlineExceeded): // as many run as the library allows
+		p.notMade(p.overload(ErrQueueTimeout))
 	default:
+		p.isBarren(s, err)
 		p.notMade(err)
+	}
+}
+
+// isBarren notes that a server cannot make executors, and tells of the first.
+func (p *Pool) isBarren(s *server, err error) {
+	if !s.barren {
+		s.barren = true
+		p.observe(Event{Kind: NotMade, Info: s.info, Err: err})
 	}
 }
 
@@ -251,9 +262,6 @@ func (p *Pool) notMade(err error) {
 	p.target = 0
 	if len(p.starved) == 0 {
 		return
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = p.overload(ErrQueueTimeout)
 	}
 	p.slots--
 	p.refuse(p.starved.pop(), err)

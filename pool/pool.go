@@ -43,6 +43,7 @@ type Pool struct {
 	current       *server              // takes new leases; nil when none is ready
 	servers       map[*server]struct{} // all that are not gone
 	spawning      bool                 // one of them is in setup
+	renew         bool                 // the current server is to be replaced: somebody has asked for it
 	slots         int                  // leases that are starved or granted
 	queue         queue                // leases without a slot
 	starved       queue                // leases with a slot that wait for an executor
@@ -280,7 +281,7 @@ func (p *Pool) settle() {
 // launchIfNeeded starts a setup if somebody waits for a server, or if the
 // current one is to be replaced while it serves.
 func (p *Pool) launchIfNeeded() {
-	replace := p.outdated() && !time.Now().Before(p.replaceAt)
+	replace := p.renew && p.current != nil || p.outdated() && !time.Now().Before(p.replaceAt)
 	if p.spawning || len(p.starved) == p.waitingFor(p.current) && !replace {
 		return
 	}

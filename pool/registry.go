@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ type Registry struct {
 	watcher  *watcher
 	ledger   *ledger
 	lulls    *lulls
+	jitter   func() float64 // from 0 to 1; see backoff
 
 	mu          sync.Mutex
 	generations []*Generation // that have entered and not left, oldest first
@@ -42,7 +44,9 @@ type Registry struct {
 
 // NewRegistry returns an empty registry whose processes launcher starts.
 func NewRegistry(launcher prefork.Launcher) *Registry {
-	return &Registry{launcher: launcher, watcher: newWatcher(), ledger: newLedger(), lulls: newLulls(), pools: map[Ident]*Pool{}}
+	return &Registry{
+		launcher: launcher, watcher: newWatcher(), ledger: newLedger(), lulls: newLulls(), jitter: rand.Float64, pools: map[Ident]*Pool{},
+	}
 }
 
 // Enter makes g the newest generation. Pools that it covers keep their processes

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,8 @@ type request struct {
 //	retry R DURATION               after which it was told to come again
 //	used N                         processes of the budget
 //	exit R CODE                    its executor ends
+//	killed R SIGNAL                its executor is killed, by nobody of ours
+//	lost R                         it ends unseen: its server has been killed
 //	cancel R                       its client leaves
 //	crash N                        server N dies (servers count from 1)
 //	deaf N                         server N ignores Stop
@@ -76,7 +79,11 @@ type request struct {
 //	interrupt R                    its executor is asked to end
 //	stubborn R                     its executor ignores that
 //	touch FILE TEXT                writes a file; scripts are files too
-//	fail TEXT | fail               launches fail with TEXT; or no more; `gone`: with ErrGone
+//	fail TEXT | fail               launches fail with TEXT; or no more; `gone`: with ErrGone;
+//	                               `shortage`: for want of processes
+//	jitter NUMBER                  from 0 to 1; at first 0.5, which changes nothing
+//	retry NAME                     an administrator has the pool forget what has failed
+//	recycle NAME | ... refused     an administrator has its server replaced
 //	hold | go | go one             launches wait; and go on; or only those that wait now
 //	sleep DURATION                 virtual
 //	event TEXT                     the next event that is not expected yet begins so
@@ -151,6 +158,21 @@ func (p *player) do(line string, words []string) {
 	case "exit":
 		code, _ := strconv.Atoi(args[1])
 		exit(p.requests[args[0]].lease, code)
+	case "killed":
+		signal, _ := strconv.Atoi(args[1])
+		p.requests[args[0]].lease.call.(*fakeCall).finish(prefork.Status{Known: true, Signal: signal})
+	case "lost":
+		p.requests[args[0]].lease.call.(*fakeCall).finish(prefork.Status{Lost: true})
+	case "jitter":
+		n, err := strconv.ParseFloat(args[0], 64)
+		check(err == nil, err)
+		p.registry.jitter = func() float64 { return n }
+	case "retry":
+		err := p.registry.Retry(p.specs[args[0]].Ident().String())
+		check(err == nil, err)
+	case "recycle":
+		err := p.registry.Recycle(p.specs[args[0]].Ident().String())
+		check((err != nil) == (len(args) > 1), err)
 	case "cancel":
 		close(p.requests[args[0]].cancel)
 	case "crash":
@@ -174,6 +196,8 @@ func (p *player) do(line string, words []string) {
 			case "":
 			case "gone":
 				p.fake.fail = prefork.ErrGone
+			case "shortage":
+				p.fake.fail = &prefork.StartError{Script: "it", Err: syscall.EAGAIN}
 			default:
 				p.fake.fail = errors.New(text)
 			}

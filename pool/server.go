@@ -21,6 +21,9 @@ type server struct {
 	proc    prefork.Process
 	info    prefork.Info
 	served  atomic.Bool        // it has taken a call
+	proved  bool               // a call of it was good
+	blamed  bool               // its own end has been counted as a crash
+	barren  bool               // it could not make its last executor
 	frozen  bool               // its library does not look for changes
 	began   time.Time          // its setup
 	loaded  []string           // by its setup and its executors, as they say
@@ -49,7 +52,7 @@ func (p *Pool) launch(room *share) {
 		frozen: p.limits.Reload != Strict, began: time.Now(),
 	}
 	p.servers[s] = struct{}{}
-	p.spawning = true
+	p.spawning, p.renew = true, false
 	cmd := p.spec.Command
 	cmd.Frozen = s.frozen
 	go func() { // until setup has ended, which ctx bounds
@@ -80,9 +83,13 @@ func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Du
 	s.life, s.die = context.WithCancel(context.Background())
 	s.move(ready)
 	p.adopt(s)
-	p.backoff.clear()
+	p.backoff.ready()
 	if old := p.current; old != nil {
-		p.recycle(old, Changed)
+		reason := Changed
+		if old.version == s.version {
+			reason = Asked
+		}
+		p.recycle(old, reason)
 	}
 	p.current = s
 	for _, l := range p.starved {
@@ -121,7 +128,7 @@ func (p *Pool) launchFailed(s *server, err error, took time.Duration) {
 	event := Event{Kind: LaunchFailed, Err: err, Took: took, Kept: p.current != nil}
 	defer func() { p.observe(event) }()
 	if s.version == p.version { // else the next one is of other sources
-		if event.RetryIn = p.backoff.failed(time.Now(), err); event.RetryIn == 0 {
+		if event.RetryIn = p.backoff.failed(time.Now(), err, p.registry.jitter()); event.RetryIn == 0 {
 			return // and who waits goes on waiting
 		}
 	}
@@ -167,5 +174,8 @@ func (p *Pool) exited(s *server) {
 	s.move(gone)
 	s.giveShare()
 	delete(p.servers, s)
+	if s.reason == Ended && !s.served.Load() {
+		p.died(s)
+	}
 	p.observe(Event{Kind: Exited, Info: s.info, Reason: s.reason})
 }

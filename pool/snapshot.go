@@ -21,8 +21,11 @@ type Snapshot struct {
 	Tenant  string        // on whose account they are
 	Share   int           // processes on that of the pool
 	Setup   bool          // one is under way
-	Failure string        // why the last setup has failed; empty if it has not
+	Failure string        // why the last setup has failed, or what keeps crashing; empty if nothing has
+	RetryIn time.Duration // until it may be started again; 0 if that may be now
 	Loaded  []string      // files that setup and executors have loaded, as far as they say
+
+	States map[string]int // how many warm servers are in each state but the last
 }
 
 // Snapshot returns all pools as they are now, by script. A pool that ends meanwhile
@@ -67,7 +70,13 @@ func (p *Pool) snapshot() Snapshot {
 		Ident: p.ident, Script: p.script,
 		Running: len(p.leases), Waiting: len(p.queue) + len(p.starved),
 		Streams: p.streams, Tenant: p.spec.Tenant, Share: p.account.processes(),
-		Setup: p.spawning, Failure: p.backoff.reason(), Loaded: slices.Clone(p.loaded),
+		Setup: p.spawning, Failure: p.backoff.reason(), RetryIn: max(0, time.Until(p.backoff.until)), Loaded: slices.Clone(p.loaded),
+	}
+	s.States = map[string]int{}
+	for server := range p.servers {
+		if server.proc == nil || server.info.Mode.Warm() {
+			s.States[string(server.state)]++
+		}
 	}
 	if p.current != nil {
 		s.Info, s.Age = p.current.info, time.Since(p.current.began)
