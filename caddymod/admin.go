@@ -3,6 +3,7 @@ package caddymod
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
@@ -13,8 +14,10 @@ import (
 
 // adminAPI adds to Caddy's admin endpoint:
 //
-//	GET /prefork_cgi/pools     all pools as they are now, as a list of poolStatus
-//	GET /prefork_cgi/budget    how much of it is in use, as a budgetStatus
+//	GET  /prefork_cgi/budget                   how much of it is in use, as a budgetStatus
+//	GET  /prefork_cgi/pools                    all pools as they are now, as a list of poolStatus
+//	POST /prefork_cgi/pools/{pool}/retry       forgets what has failed: the next request starts the script
+//	POST /prefork_cgi/pools/{pool}/recycle     replaces the server: the new one first, then the old one drains
 type adminAPI struct{}
 
 // CaddyModule returns the module's registration.
@@ -30,6 +33,7 @@ func (adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "/prefork_cgi/pools", Handler: caddy.AdminHandlerFunc(servePools)},
 		{Pattern: "/prefork_cgi/budget", Handler: caddy.AdminHandlerFunc(serveBudget)},
+		{Pattern: "/prefork_cgi/pools/{pool}/{action}", Handler: caddy.AdminHandlerFunc(serveAction)},
 	}
 }
 
@@ -52,6 +56,7 @@ type poolStatus struct {
 	Share   int          `json:"processes"`
 	Setup   bool         `json:"setup,omitempty"` // one is under way
 	Failure string       `json:"failure,omitempty"`
+	RetryMS float64      `json:"retry_in_ms,omitempty"`
 	Risks   []riskStatus `json:"risks,omitempty"`
 	Loaded  []string     `json:"loaded,omitempty"`
 }
@@ -108,13 +113,36 @@ func servePools(w http.ResponseWriter, r *http.Request) error {
 	return serveJSON(w, pools)
 }
 
+// serveAction does something with one pool. When it answers, it has been asked for; what
+// came of it is in the log and among the pools.
+func serveAction(w http.ResponseWriter, r *http.Request) error {
+	actions := map[string]func(string) error{"retry": registry.Retry, "recycle": registry.Recycle}
+	name, ident := r.PathValue("action"), r.PathValue("pool")
+	action, ok := actions[name]
+	if !ok {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("a pool cannot %q; it can retry or recycle", name)}
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("%s changes something: POST", name)}
+	}
+	switch err := action(ident); {
+	case errors.Is(err, pool.ErrUnknown):
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("cannot %s %s: %w; GET /prefork_cgi/pools has all", name, ident, err)}
+	case err != nil:
+		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: fmt.Errorf("cannot %s %s: %w", name, ident, err)}
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 func statusOfPool(s pool.Snapshot) poolStatus {
 	status := poolStatus{
 		Pool: s.Ident.String(), Script: s.Script,
 		Mode: s.Info.Mode, Why: s.Info.Why, Note: s.Info.Note, Library: s.Info.Library, PID: s.Info.PID,
 		AgeMS: milliseconds(s.Age), Running: s.Running, Parked: s.Parked, Waiting: s.Waiting,
 		Streams: s.Streams, Tenant: s.Tenant, Share: s.Share,
-		Setup: s.Setup, Failure: s.Failure, Loaded: s.Loaded,
+		Setup: s.Setup, Failure: s.Failure, RetryMS: milliseconds(s.RetryIn), Loaded: s.Loaded,
 	}
 	for _, risk := range s.Info.Risks {
 		status.Risks = append(status.Risks, riskStatus{risk.Kind, risk.String(), risk.FD, risk.Target, risk.Place})

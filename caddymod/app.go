@@ -2,6 +2,7 @@ package caddymod
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
@@ -33,6 +34,11 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // Provision prepares a generation. It enters the registry when the app starts.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
+	for _, collector := range collectors {
+		if err := ctx.GetMetricsRegistry().Register(collector); err != nil {
+			return fmt.Errorf("cannot register metrics: %w", err)
+		}
+	}
 	a.generation = &pool.Generation{Covers: a.covers, Budget: a.forPools(), Observe: a.observe}
 	return nil
 }

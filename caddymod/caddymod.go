@@ -17,6 +17,7 @@
 //	input.go       the request's body ──▶ script
 //	errors.go      error ──▶ status
 //	observe.go     pool events and script output ──▶ log lines
+//	metrics.go     what is counted, and measured
 //	admin.go       pools as they are ──▶ JSON
 package caddymod
 

@@ -24,7 +24,8 @@ const statusClientClosed = 499
 // answer makes an error the answer to a request of which nothing has been sent:
 // its status, and when to come again.
 func answer(w http.ResponseWriter, err error) error {
-	status, retry := statusOf(err)
+	status, retry, why := statusOf(err)
+	failures.inc(why)
 	if retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(retry.Seconds()))))
 	}
@@ -43,7 +44,8 @@ func (x *exchange) fail(err error) error {
 // breakOff breaks the connection: what has been sent must not look complete.
 // net/http expects this panic and says nothing of it.
 func (x *exchange) breakOff(err error) {
-	_ = x.end(err)
+	_, _, why := statusOf(x.end(err))
+	failures.inc(why)
 	// So that the client has all that was complete.
 	_ = http.NewResponseController(x.w).Flush()
 	panic(http.ErrAbortHandler)
@@ -68,8 +70,16 @@ func (x *exchange) end(err error) error {
 // busyRetry is when to come again if there is no better guess.
 const busyRetry = time.Second
 
-// statusOf is the one place where errors become statuses.
-func statusOf(err error) (status int, retryAfter time.Duration) {
+// shortageRetry is when to come again if the machine lacks something: as the pool does.
+const shortageRetry = time.Second
+
+// A cause is why a request has failed, in one word: the label of a metric. There are no
+// others than those in causes, and docs/operations.md has them all.
+type cause string
+
+// statusOf is the one place where errors become statuses, and causes. If the status is
+// worth another try, retryAfter says when.
+func statusOf(err error) (status int, retryAfter time.Duration, why cause) {
 	var (
 		handler   caddyhttp.HandlerError
 		overload  *pool.OverloadError
@@ -78,37 +88,75 @@ func statusOf(err error) (status int, retryAfter time.Duration) {
 		body      *cgi.BodyError
 		tooLarge  *http.MaxBytesError
 		backoff   *pool.BackoffError
-		setup     *prefork.SetupError
 	)
 	switch {
-	case errors.As(err, &overload) && errors.As(err, &handler):
-		return handler.StatusCode, overload.RetryIn
+	case errors.As(err, &overload):
+		status = http.StatusServiceUnavailable
+		if errors.As(err, &handler) { // as the administrator wants it
+			status = handler.StatusCode
+		}
+		return status, overload.RetryIn, overloads[overload.Err]
 	case errors.As(err, &handler): // another handler's, such as request_body's
-		return handler.StatusCode, 0
+		return handler.StatusCode, 0, "other_handler"
 	case errors.As(err, &badPath):
-		return http.StatusBadRequest, 0
+		return http.StatusBadRequest, 0, "bad_path"
 	case errors.As(err, &forbidden):
-		return http.StatusForbidden, 0
+		return http.StatusForbidden, 0, "forbidden"
 	case errors.Is(err, cgi.ErrBodyTooLarge), errors.As(err, &tooLarge):
-		return http.StatusRequestEntityTooLarge, 0
+		return http.StatusRequestEntityTooLarge, 0, "body_too_large"
 	case hasLeft(err):
-		return statusClientClosed, 0
+		return statusClientClosed, 0, "client_left"
 	case errors.As(err, &body) && errors.Is(err, os.ErrDeadlineExceeded):
-		return http.StatusRequestTimeout, 0
+		return http.StatusRequestTimeout, 0, "body_stalled"
 	case errors.As(err, &body):
-		return http.StatusBadRequest, 0
+		return http.StatusBadRequest, 0, "bad_body"
 	case errors.As(err, &backoff):
-		return http.StatusServiceUnavailable, backoff.RetryIn
+		return http.StatusServiceUnavailable, backoff.RetryIn, "backing_off"
 	case errors.Is(err, pool.ErrClosed):
-		return http.StatusServiceUnavailable, busyRetry
-	case errors.Is(err, errSilent), errors.As(err, &setup) && setup.TimedOut:
-		return http.StatusGatewayTimeout, 0
+		return http.StatusServiceUnavailable, busyRetry, "shutting_down"
+	case prefork.IsShortage(err):
+		return http.StatusServiceUnavailable, shortageRetry, "shortage"
 	case errors.Is(err, syscall.E2BIG):
-		return http.StatusRequestHeaderFieldsTooLarge, 0
+		return http.StatusRequestHeaderFieldsTooLarge, 0, "request_too_large"
 	case errors.Is(err, cgi.ErrNotFound):
-		return http.StatusNotFound, 0
+		return http.StatusNotFound, 0, "not_found"
 	}
-	return http.StatusBadGateway, 0
+	status, why = scriptFault(err)
+	return status, 0, why
+}
+
+// overloads are the causes of not being served because of others.
+var overloads = map[error]cause{
+	pool.ErrQueueFull: "queue_full", pool.ErrQueueTimeout: "queue_timeout", pool.ErrBudget: "budget",
+}
+
+// scriptFault is statusOf for what is the script's own fault, or its administrator's.
+func scriptFault(err error) (status int, why cause) {
+	var (
+		setup  *prefork.SetupError
+		start  *prefork.StartError
+		unsafe *prefork.UnsafeError
+		header *cgi.HeaderError
+	)
+	switch {
+	case errors.Is(err, errSilent):
+		return http.StatusGatewayTimeout, "timeout"
+	case errors.As(err, &setup) && setup.TimedOut:
+		return http.StatusGatewayTimeout, "setup_timeout"
+	case errors.As(err, &setup):
+		return http.StatusBadGateway, "setup_failed"
+	case errors.As(err, &start):
+		return http.StatusBadGateway, "cannot_start"
+	case errors.As(err, &unsafe):
+		return http.StatusBadGateway, "unsafe"
+	case errors.As(err, &header):
+		return http.StatusBadGateway, "bad_header"
+	case errors.Is(err, cgi.ErrNoHeader):
+		return http.StatusBadGateway, "no_header"
+	case errors.Is(err, errCrashed), errors.Is(err, prefork.ErrGone):
+		return http.StatusBadGateway, "killed"
+	}
+	return http.StatusBadGateway, "other"
 }
 
 // hasLeft reports whether an error means that the client has left.

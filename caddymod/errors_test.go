@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ import (
 )
 
 func TestStatusOfEveryError(t *testing.T) {
-	setup := &prefork.SetupError{Script: "a"}
+	setup, seen := &prefork.SetupError{Script: "a"}, map[cause]bool{}
 	for _, c := range []struct {
 		err    error
 		status int
@@ -45,6 +46,15 @@ func TestStatusOfEveryError(t *testing.T) {
 		{fmt.Errorf("no such folder: %w", fs.ErrNotExist), 502, ""},
 		{errors.New("anything else"), 502, ""},
 		{caddyhttp.HandlerError{StatusCode: 429, Err: &pool.OverloadError{RetryIn: 2500 * time.Millisecond, Err: pool.ErrQueueFull}}, 429, "3"},
+		{&prefork.UnsafeError{Script: "a"}, 502, ""},
+		{fmt.Errorf("%w: SIGSEGV", errCrashed), 502, ""},
+		{&prefork.StartError{Script: "a", Err: syscall.EAGAIN}, 503, "1"},
+		{&prefork.ForkError{Said: "no more processes"}, 503, "1"},
+		{fmt.Errorf("cannot make a pipe: %w", syscall.EMFILE), 503, "1"},
+		{&fs.PathError{Op: "write", Path: "a", Err: syscall.ENOSPC}, 503, "1"},
+		{&pool.BackoffError{RetryIn: time.Second, Err: syscall.EMFILE}, 503, "1"},
+		{&pool.OverloadError{RetryIn: time.Second, Err: pool.ErrQueueTimeout}, 503, "1"},
+		{&pool.OverloadError{RetryIn: time.Second, Err: pool.ErrBudget}, 503, "1"},
 		{pool.ErrClosed, 503, "1"},
 		{&pool.BackoffError{RetryIn: 2500 * time.Millisecond, Err: setup}, 503, "3"},
 		{&prefork.SetupError{Script: "a", TimedOut: true}, 504, ""},
@@ -56,6 +66,14 @@ func TestStatusOfEveryError(t *testing.T) {
 			if !errors.As(answer(w, err), &got) || got.StatusCode != c.status || w.Header().Get("Retry-After") != c.retry {
 				t.Errorf("%v: status %d, Retry-After %q", err, got.StatusCode, w.Header().Get("Retry-After"))
 			}
+			_, _, why := statusOf(err)
+			if !slices.Contains(causes, why) {
+				t.Errorf("%v: cause %q is not in the list", err, why)
+			}
+			seen[why] = true
 		}
+	}
+	if len(seen) != len(causes) {
+		t.Errorf("of the causes %q only %v occur", causes, seen)
 	}
 }

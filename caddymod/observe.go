@@ -29,9 +29,10 @@ func (h *Handler) logMissing() {
 	}
 }
 
-// observe turns events of pools into log lines. It is called for the newest
+// observe turns events of pools into log lines, and counts them. It is called for the newest
 // configuration only, so lines go where that one says.
 func (a *App) observe(e pool.Event) {
+	countEvent(e)
 	level, message := zapcore.InfoLevel, ""
 	fields := []zap.Field{zap.String("script", e.Script), zap.Stringer("pool", e.Ident)}
 	switch e.Kind {
@@ -47,6 +48,12 @@ func (a *App) observe(e pool.Event) {
 		level, message = zapcore.ErrorLevel, "script cannot be started"
 		fields = append(fields, zap.Error(e.Err), zap.Duration("took", e.Took),
 			zap.Duration("retry_in", e.RetryIn), zap.Bool("old_server_kept", e.Kept))
+	case pool.CrashLoop:
+		level, message = zapcore.ErrorLevel, "script keeps crashing"
+		fields = append(fields, zap.Error(e.Err), zap.Duration("retry_in", e.RetryIn))
+	case pool.NotMade:
+		level, message = zapcore.ErrorLevel, "executor cannot be made"
+		fields = append(fields, zap.Error(e.Err))
 	case pool.Recycled:
 		level, message = zapcore.DebugLevel, "server takes no more requests"
 	case pool.Exited:
@@ -94,7 +101,7 @@ func levelOfEnd(e pool.Event) zapcore.Level {
 	switch {
 	case !e.Info.Mode.Warm(): // there was no server
 		return zapcore.DebugLevel
-	case e.Reason == pool.Ended: // and not by us
+	case e.Reason == pool.Ended, e.Reason == pool.Crashed:
 		return zapcore.WarnLevel
 	}
 	return zapcore.InfoLevel
@@ -235,8 +242,9 @@ func (x *exchange) logStderr(pipe *prefork.Unread) {
 // all is well or it was the client.
 func (x *exchange) logEnd() {
 	status := x.lease.Status()
+	countCall(status, x.failure, x.ran)
 	level := zapcore.DebugLevel
-	switch failed, _ := statusOf(x.failure); {
+	switch failed, _, _ := statusOf(x.failure); {
 	case x.failure != nil && failed < http.StatusInternalServerError: // the client's fault, as Caddy has it
 	case x.failure != nil:
 		level = zapcore.ErrorLevel

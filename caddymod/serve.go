@@ -129,10 +129,12 @@ func (x *exchange) serve() error {
 	spec := x.spec(x.script.File, env, x.repl)
 	x.repl.Set("http.prefork_cgi.script", x.script.File)
 
+	asked := time.Now()
 	x.lease, err = registry.Acquire(x.r.Context(), x.app.generation, spec)
 	if err != nil {
 		return x.fail(err)
 	}
+	acquireSeconds.Observe(time.Since(asked).Seconds())
 	x.identify()
 	defer x.logAccess()
 	input, err := x.call(body, prefork.Request{Env: env, Args: spec.Command.Args})

@@ -67,7 +67,7 @@ type request struct {
 //	request R NAME [GEN]           asks for a lease and calls; default: the newest generation
 //	expect R running on N | waiting | full | late | budget | backoff | failed | closed | gone
 //	respond R                      it has sent the header of its response
-//	retry R DURATION               after which it was told to come again
+//	comeback R DURATION            after which it was told to come again
 //	used N                         processes of the budget
 //	exit R CODE                    its executor ends
 //	killed R SIGNAL                its executor is killed, by nobody of ours
@@ -145,7 +145,7 @@ func (p *player) do(line string, words []string) {
 		check(strconv.Itoa(p.registry.ledger.used) == args[0], p.registry.ledger.used)
 	case "respond":
 		p.requests[args[0]].lease.Responding()
-	case "retry":
+	case "comeback":
 		var overload *OverloadError
 		check(errors.As(p.requests[args[0]].err, &overload) && overload.RetryIn.String() == args[1], p.requests[args[0]].err)
 	case "leave":
