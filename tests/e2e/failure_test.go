@@ -89,24 +89,29 @@ const (
 
 var faults = map[string]fault{
 	"setup-dies": {
-		map[string]string{"pl": `die "no database\n";`, "py": `sys.exit("no database")`, "rb": `abort "no database"`}, ok,
+		map[string]string{"pl": `die "no database\n";`, "py": `sys.exit("no database")`, "rb": `abort "no database"`},
+		ok,
 		502, "setup_failed", notStarted, "error", "no database",
 	},
 	"setup-is-killed": {
-		map[string]string{"pl": `kill 9, $$;`, "py": `os.kill(os.getpid(), 9)`, "rb": `Process.kill(9, $$)`}, ok,
+		map[string]string{"pl": `kill 9, $$;`, "py": `os.kill(os.getpid(), 9)`, "rb": `Process.kill(9, $$)`},
+		ok,
 		502, "setup_failed", notStarted, "error", "SIGKILL",
 	},
 	"setup-is-wordy-and-dies": {
-		map[string]string{"pl": `print STDERR 'x' x 99, "\n" for 1..50_000; die "at last\n";`}, ok,
+		map[string]string{"pl": `print STDERR 'x' x 99, "\n" for 1..50_000; die "at last\n";`},
+		ok,
 		502, "setup_failed", notStarted, "error", "xxxx",
 	},
 	"setup-is-wordy": {
-		map[string]string{"pl": `print STDERR 'x' x 8000, "\n" for 1..300;`, "py": `sys.stderr.write(("x" * 8000 + "\n") * 300)`}, ok,
+		map[string]string{"pl": `print STDERR 'x' x 8000, "\n" for 1..300;`, "py": `sys.stderr.write(("x" * 8000 + "\n") * 300)`},
+		ok,
 		200, "", "script is ready", "mode", "explicit",
 	},
 	// As a cold script it does the same, and has no header.
 	"setup-ends-well": {
-		map[string]string{"pl": `exit 0;`, "py": `sys.exit(0)`, "rb": `exit 0`}, ok,
+		map[string]string{"pl": `exit 0;`, "py": `sys.exit(0)`, "rb": `exit 0`},
+		ok,
 		502, "no_header", "script is ready", "note", "ended before its fork point",
 	},
 	"interpreter-is-missing": {
@@ -114,27 +119,33 @@ var faults = map[string]fault{
 		502, "cannot_start", notStarted, "error", "/opt/none/perl",
 	},
 	"exits-before-header": {
-		nil, map[string]string{"pl": `POSIX::_exit(3);`, "py": `os._exit(3)`, "rb": `exit! 3`},
+		nil,
+		map[string]string{"pl": `POSIX::_exit(3);`, "py": `os._exit(3)`, "rb": `exit! 3`},
 		502, "no_header", hasEnded, "exit_status", "3",
 	},
 	"killed-before-header": {
-		nil, map[string]string{"pl": `kill 9, $$;`, "py": `os.kill(os.getpid(), 9)`, "rb": `Process.kill(9, $$)`},
+		nil,
+		map[string]string{"pl": `kill 9, $$;`, "py": `os.kill(os.getpid(), 9)`, "rb": `Process.kill(9, $$)`},
 		502, "no_header", hasEnded, "exit_status", "SIGKILL",
 	},
 	"exits-within-header": {
-		nil, map[string]string{"pl": `print "Content-Type: te"; POSIX::_exit(3);`, "py": `print("Content-Type: te", flush=True); os._exit(3)`, "rb": `print "Content-Type: te"; exit! 3`},
+		nil,
+		map[string]string{"pl": `print "Content-Type: te"; POSIX::_exit(3);`, "py": `print("Content-Type: te", flush=True); os._exit(3)`, "rb": `print "Content-Type: te"; exit! 3`},
 		502, "no_header", hasEnded, "exit_status", "3",
 	},
 	"killed-within-header": {
-		nil, map[string]string{"pl": `print "Content-Type: te"; kill 15, $$; sleep 9;`, "py": `print("Content-Type: te", flush=True); os.kill(os.getpid(), 9)`},
+		nil,
+		map[string]string{"pl": `print "Content-Type: te"; kill 15, $$; sleep 9;`, "py": `print("Content-Type: te", flush=True); os.kill(os.getpid(), 9)`},
 		502, "no_header", hasEnded, "exit_status", "SIG",
 	},
 	"exits-after-header": {
-		nil, map[string]string{"pl": ok["pl"] + `POSIX::_exit(3);`, "py": ok["py"] + `; sys.stdout.flush(); os._exit(3)`, "rb": ok["rb"] + `; exit! 3`},
+		nil,
+		map[string]string{"pl": ok["pl"] + `POSIX::_exit(3);`, "py": ok["py"] + `; sys.stdout.flush(); os._exit(3)`, "rb": ok["rb"] + `; exit! 3`},
 		200, "", hasEnded, "exit_status", "3",
 	},
 	"killed-after-header": {
-		nil, map[string]string{"pl": ok["pl"] + `kill 9, $$;`, "py": ok["py"] + `; sys.stdout.flush(); os.kill(os.getpid(), 9)`, "rb": ok["rb"] + `; Process.kill(9, $$)`},
+		nil,
+		map[string]string{"pl": ok["pl"] + `kill 9, $$;`, "py": ok["py"] + `; sys.stdout.flush(); os.kill(os.getpid(), 9)`, "rb": ok["rb"] + `; Process.kill(9, $$)`},
 		0, "killed", hasEnded, "error", "SIGKILL",
 	},
 }
