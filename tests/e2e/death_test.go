@@ -79,7 +79,14 @@ func killUnderLoad(t *testing.T, library string, victims []string) {
 			if pid := find(s, victim); pid != last && pid != 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
 				killed, last = killed+1, pid
 			}
-			s.Get("/none") // Caddy itself goes on
+			// Whoever is killed each time before anybody was served is in a crash loop,
+			// and backs off: that is TestCrashLoopsBackOff.
+			s.Await("an answer", func() error {
+				if r := s.Get("/app.pl"); r.Status != 200 || r.Err != nil {
+					return fmt.Errorf("%d %w", r.Status, r.Err)
+				}
+				return nil
+			})
 		}
 		answers := stop()
 		if answers[200] == 0 || answers[wrong] > 0 {
