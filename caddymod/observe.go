@@ -228,7 +228,7 @@ var lineBuffers = sync.Pool{New: func() any { return new([4096]byte) }}
 // script that writes faster than lines can be logged waits; nothing is dropped
 // and nothing piles up. pipe is taken over.
 func (x *exchange) logStderr(pipe *prefork.Unread) {
-	defer pipe.Close()
+	defer func() { _ = pipe.Close() }()
 	lines := prefork.LineWriter{Emit: func(line string) {
 		x.stderr.Warn("script stderr", append(x.logFields(), zap.String("line", line))...)
 	}}

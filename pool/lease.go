@@ -98,8 +98,8 @@ func (l *Lease) Call(ctx context.Context, req prefork.Request) error {
 			return nil
 		}
 		// One that was forked for nobody says nothing of what this one would get.
-		ahead := executor.born.Before(l.since)
-		if !errors.Is(err, prefork.ErrGone) && !(ahead && isForkError(err)) {
+		again := errors.Is(err, prefork.ErrGone) || isForkError(err) && executor.born.Before(l.since)
+		if !again {
 			return l.fail(ctx, err)
 		}
 		// Nothing of the request has been used: it waits for the next executor.
