@@ -32,7 +32,8 @@ type Pool struct {
 	doubts        int      // setups in a row of which nobody knows whether they are fresh
 	limits        Limits
 	wanted        bool     // by some generation
-	asked         bool     // its first request, for which it was made, has come
+	asked         bool     // what it was made for has come: a request, or the order to prewarm it
+	unused        bool     // it has been prewarmed, and no request has come yet
 	account       *account // its part of the budget
 	worth         worth
 	ended         bool
@@ -44,6 +45,7 @@ type Pool struct {
 	servers       map[*server]struct{} // all that are not gone
 	spawning      bool                 // one of them is in setup
 	renew         bool                 // the current server is to be replaced: somebody has asked for it
+	prewarmed     chan struct{}        // closed when that has ended; nil unless somebody waits for it
 	slots         int                  // leases that are starved or granted
 	queue         queue                // leases without a slot
 	starved       queue                // leases with a slot that wait for an executor
@@ -130,7 +132,7 @@ func (p *Pool) want(wanted bool) {
 
 // arrived puts a new lease where it belongs.
 func (p *Pool) arrived(l *Lease) {
-	p.asked = true
+	p.asked, p.unused = true, false
 	l.version, l.arrived, l.grace = p.version, time.Now(), p.limits.Grace
 	p.worth.hit(l.arrived)
 	switch {
@@ -320,8 +322,11 @@ func (p *Pool) rest(now time.Time) {
 		return
 	}
 	wait, reason := p.idleTime(), Idle
-	if !p.wanted {
+	switch {
+	case !p.wanted:
 		wait, reason = 0, Retired
+	case p.unused && p.current == nil: // it was prewarmed in vain
+		wait = 0
 	}
 	if p.idleAt.IsZero() {
 		p.idleAt = now.Add(wait)

@@ -64,6 +64,7 @@ type request struct {
 //	budget N [BYTES]               of generations that enter later
 //	enter GEN NAME ...             a generation that wants these specs
 //	leave GEN
+//	prewarm NAME                   sets it up ahead of requests
 //	request R NAME [GEN]           asks for a lease and calls; default: the newest generation
 //	expect R running on N | waiting | full | late | budget | backoff | failed | closed | gone
 //	respond R                      it has sent the header of its response
@@ -150,6 +151,8 @@ func (p *player) do(line string, words []string) {
 		check(errors.As(p.requests[args[0]].err, &overload) && overload.RetryIn.String() == args[1], p.requests[args[0]].err)
 	case "leave":
 		p.registry.Leave(p.generations[args[0]])
+	case "prewarm":
+		go p.registry.Prewarm(p.t.Context(), p.generations[""], p.specs[args[0]])
 	case "request":
 		p.request(args)
 	case "expect":

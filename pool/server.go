@@ -74,6 +74,7 @@ func (p *Pool) listener(s *server) prefork.Listener {
 // launched makes a new server the current one, or answers those who waited.
 func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Duration) {
 	p.spawning = false
+	p.setupOver()
 	if err != nil {
 		p.launchFailed(s, err, took)
 		return
