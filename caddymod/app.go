@@ -40,7 +40,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		}
 	}
 	a.generation = &pool.Generation{Covers: a.covers, Budget: a.forPools(), Observe: a.observe}
-	return nil
+	return a.subscribe(ctx)
 }
 
 // Validate checks the defaults and the budget.

@@ -101,6 +101,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    library bundled|installed
 //	    fork_safety warn|cold|refuse
 //	    reuse on|off
+//	    prewarm [<path>...]
 //	    max_concurrent <number>|off
 //	    parked <min> <max> [v1] | off
 //	    max_requests <number> [<age>|off [<growth>|off]]
@@ -166,9 +167,11 @@ func (h *Handler) unmarshalOwn(d *caddyfile.Dispenser) error {
 		return some(d, &h.Watch)
 	case "tenant":
 		return h.Tenant.unmarshal(d)
+	case "prewarm":
+		return h.unmarshalPrewarm(d)
 	}
 	return d.Errf("unrecognized subdirective %q of prefork_cgi; it can be one of root, extensions, index, symlinks, "+
-		"script, script_name, interpreter, args, dir, env, pass_env, identity, watch, tenant, %s, %s", d.Val(), warmingNames, limitNames)
+		"script, script_name, interpreter, args, dir, env, pass_env, identity, watch, tenant, prewarm, %s, %s", d.Val(), warmingNames, limitNames)
 }
 
 func (h *Handler) unmarshalInterpreter(d *caddyfile.Dispenser) error {

@@ -9,6 +9,7 @@
 //	handler.go     one directive's configuration: defaults, checks
 //	limits.go      what the directive and the global option have in common
 //	app.go         one configuration's generation in the process-wide registry
+//	prewarm.go     scripts that are set up when the configuration has started
 //	spec.go        handler and script ──▶ pool.Spec: what setup sees
 //	serve.go       a request's way through: resolve, environ, acquire, call, answer
 //	pipes.go       a call's standard streams, both ends

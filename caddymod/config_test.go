@@ -51,6 +51,18 @@ func TestContradictionsAreRefused(t *testing.T) {
 		"fork_safety maybe":           "warn, cold or refuse",
 		"preload a,b":                 "not the name of a module",
 		"grace_period off":            "cannot be off",
+		"prewarm a.pl":                "needs root in the same block",
+		"script /a\nprewarm a.pl":     "which prewarm without a path means",
+		"root /srv\nprewarm ../a.pl":  "neither a path below root",
+		"root /srv\nprewarm [a":       "neither a path below root",
+
+		"root {http.vars.root}\nprewarm a.pl":              "needs root in the same block",
+		"root /srv/{host}\nprewarm a.pl":                   "known only when a request comes",
+		"script /a\nprewarm\nargs {path}":                  "known only when a request comes",
+		"script /a\nprewarm\ndir {vars.dir}":               "known only when a request comes",
+		"script /a\nprewarm\nidentity env SERVER_NAME":     "exclude each other",
+		"script /a\nprewarm\nidentity string {host}":       "known only when a request comes",
+		"script /a\nprewarm\nidentity id {http.vars.site}": "known only when a request comes",
 	} {
 		if err := validate(t, "prefork_cgi {\n"+config+"\n}"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error is %v, want %q", config, err, want)
@@ -58,6 +70,7 @@ func TestContradictionsAreRefused(t *testing.T) {
 	}
 	for _, config := range []string{
 		"", "root /srv\nextensions *", "script /a\nscript_name /b",
+		"root {env.HOME}\nprewarm *.pl tools/ /a.pl\nargs {env.HOME}\nenv A {host}\nidentity string a", "script /a\nprewarm",
 		"}\nprefork_cgi /x {\nroot /same\n}\nprefork_cgi {\nroot /same\nmax_concurrent 9",
 		"}\nprefork_cgi /x {\nroot /same\nenv A b\n}\nprefork_cgi {\nroot /same\nmax_concurrent 9",
 	} {

@@ -90,6 +90,8 @@ type Handler struct {
 
 	Warming
 
+	Prewarming
+
 	Limits
 
 	// On whose account the processes are.
@@ -233,7 +235,7 @@ func (h *Handler) check() error {
 	if h.Reuse == on && h.MaxRequests <= 1 {
 		return errors.New("reuse needs max_requests: without it every request has a process of its own")
 	}
-	return errors.Join(h.checkWatch(), h.checkNames(), h.Warming.check())
+	return errors.Join(h.checkWatch(), h.checkNames(), h.checkPrewarm(), h.Warming.check())
 }
 
 // checkWatch refuses what would never be watched.

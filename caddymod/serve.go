@@ -48,7 +48,7 @@ func (h *Handler) resolve(r *http.Request, repl *caddy.Replacer) (cgi.Script, er
 	if h.Script != "" {
 		return h.resolveSingle(urlPath, repl)
 	}
-	root, err := caddy.FastAbs(repl.ReplaceAll(h.Root, "."))
+	root, err := h.root(repl)
 	if err != nil {
 		return cgi.Script{}, err
 	}
@@ -56,13 +56,22 @@ func (h *Handler) resolve(r *http.Request, repl *caddy.Replacer) (cgi.Script, er
 	if r.URL.RawPath != "" {
 		escaped = caddyhttp.NormalizedPath(r.URL.EscapedPath(), false)
 	}
+	return h.tree(root).Resolve(urlPath, escaped)
+}
+
+// root returns the folder of scripts.
+func (h *Handler) root(repl *caddy.Replacer) (string, error) {
+	return caddy.FastAbs(repl.ReplaceAll(h.Root, "."))
+}
+
+func (h *Handler) tree(root string) cgi.Tree {
 	return cgi.Tree{
 		Root:        root,
 		Extensions:  h.Extensions,
 		Index:       h.Index,
 		Symlinks:    cgi.Symlinks(h.Symlinks),
 		Interpreted: h.interpreted,
-	}.Resolve(urlPath, escaped)
+	}
 }
 
 func (h *Handler) resolveSingle(urlPath string, repl *caddy.Replacer) (cgi.Script, error) {
