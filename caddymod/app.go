@@ -18,9 +18,11 @@ type App struct {
 	Limits
 	Budget
 
+	ctx        caddy.Context
 	logger     *zap.Logger
 	handlers   []*Handler
 	generation *pool.Generation
+	exit       *exit
 }
 
 // CaddyModule returns the module's registration.
@@ -33,7 +35,8 @@ func (App) CaddyModule() caddy.ModuleInfo {
 
 // Provision prepares a generation. It enters the registry when the app starts.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.logger = ctx.Logger()
+	a.ctx, a.logger = ctx, ctx.Logger()
+	a.exit = new(exit)
 	for _, collector := range collectors {
 		if err := ctx.GetMetricsRegistry().Register(collector); err != nil {
 			return fmt.Errorf("cannot register metrics: %w", err)
@@ -67,7 +70,7 @@ func (a *App) covers(spec pool.Spec) (wanted pool.Spec, ok bool) {
 // Start is the first step that touches what lives.
 func (a *App) Start() error {
 	registry.Enter(a.generation)
-	return nil
+	return a.exit.prepare(a.ctx)
 }
 
 // Stop does nothing: other apps may still serve requests of this configuration.

@@ -10,6 +10,7 @@
 //	limits.go      what the directive and the global option have in common
 //	app.go         one configuration's generation in the process-wide registry
 //	prewarm.go     scripts that are set up when the configuration has started
+//	exit.go        how everything ends with Caddy, and by when
 //	spec.go        handler and script ──▶ pool.Spec: what setup sees
 //	serve.go       a request's way through: resolve, environ, acquire, call, answer
 //	pipes.go       a call's standard streams, both ends
@@ -27,8 +28,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -60,10 +59,6 @@ func libraries() (string, error) {
 	return lib.Unpack(temporary)
 }
 
-// exitLimit is how long processes may take to end when Caddy exits, before they
-// are killed. Caddy's own systemd unit allows 5 seconds for everything.
-const exitLimit = 3 * time.Second
-
 func init() {
 	caddy.RegisterModule(App{})
 	caddy.RegisterModule(Handler{})
@@ -74,11 +69,3 @@ func init() {
 	// The last net: apps have cleaned up by then, unless they could not.
 	caddy.OnExit(func(context.Context) { closeRegistry() })
 }
-
-// closeRegistry ends all processes when Caddy exits; once, so that what cannot
-// be ended is not waited for twice.
-var closeRegistry = sync.OnceFunc(func() {
-	ctx, cancel := context.WithTimeout(context.Background(), exitLimit)
-	defer cancel()
-	registry.Close(ctx)
-})

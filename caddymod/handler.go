@@ -150,6 +150,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.app = app.(*App)
+	h.app.exitsWith(ctx)
 	h.Limits = h.Limits.or(h.app.Limits).or(builtin)
 	if err = h.check(); err != nil {
 		return err
