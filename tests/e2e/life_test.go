@@ -135,6 +135,17 @@ var held = map[string]string{
 	"app.cgi":  site.Shell("printf ok"),
 }
 
+// awaitQueue waits until a request of a script runs and another waits.
+func awaitQueue(s *site.Site, script string) {
+	s.T.Helper()
+	s.Await("the queue", func() error {
+		if p := status(s.T, s, script); p.Running != 1 || p.Waiting != 1 {
+			return fmt.Errorf("%+v", p)
+		}
+		return nil
+	})
+}
+
 // release has the held scripts end.
 func release(s *site.Site) {
 	s.T.Helper()
@@ -180,12 +191,8 @@ func TestGracePeriodFinishesWhatRunsAndWhatWaits(t *testing.T) {
 		awaitFile(s, "begun"+filepath.Ext(script))
 		all.Go(func() { s.Want(s.Get("/"+script), 200, "begun ended") })
 	}
-	s.Await("the queue", func() error {
-		if pools := s.Pools(); strings.Count(pools, `"running":1`) != 2 || strings.Count(pools, `"waiting":1`) != 2 {
-			return errors.New(pools)
-		}
-		return nil
-	})
+	awaitQueue(s, "held.pl")
+	awaitQueue(s, "held.cgi")
 	s.Cmd.Process.Signal(syscall.SIGTERM)
 	awaitClosed(s)
 	release(s)
@@ -221,12 +228,7 @@ func TestRequestsThatDoNotEndAreBrokenOff(t *testing.T) {
 	})
 	awaitFile(s, "begun.pl")
 	all.Go(func() { s.Want(s.Get("/held.pl"), 503, "") })
-	s.Await("the queue", func() error {
-		if pools := s.Pools(); !strings.Contains(pools, `"waiting":1`) {
-			return errors.New(pools)
-		}
-		return nil
-	})
+	awaitQueue(s, "held.pl")
 	s.Cmd.Process.Signal(syscall.SIGTERM)
 	all.Wait()
 	<-s.Exited

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -153,4 +154,69 @@ func TestTwoEnvironmentsAreTwoPools(t *testing.T) {
 	if n := len(s.Entries("script is ready")); n != 5 {
 		t.Errorf("%d servers were started, not 5", n)
 	}
+}
+
+// another is a second site, beside which the first one is as it was.
+func another(port, config string) string {
+	return "prefork_cgi {\n root @SITE@\n env A new\n prewarm new.pl\n}\n}\nhttp://127.0.0.1:" + port + " {\nbind 127.0.0.1\n" + config
+}
+
+func TestFailingReloadChangesNothingAndStartsNothing(t *testing.T) {
+	s := site.Serve(t, "prefork_cgi {\n env A old\n}", map[string]string{
+		"app.pl": site.Perl("print $ENV{A};"),
+		"new.pl": "#!/usr/bin/perl\nBEGIN { mkdir 'started' } print \"Content-Type: text/plain\\n\\nnew\";\n",
+	})
+	s.Want(s.Get("/app.pl"), 200, "old")
+	pid := s.ServerPID("app.pl")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	site.Must(t, err)
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	_, free, _ := net.SplitHostPort(site.FreeAddr(t))
+	for want, config := range map[string]string{
+		"address already in use": another(port, "respond x"),
+		"loading certificates":   strings.Replace(another(free, "tls @STATE@/none @STATE@/none"), "http://", "https://", 1),
+		"sometimes":              another(free, "prefork_cgi {\n reload sometimes\n}"),
+	} {
+		s.Config = config
+		if err := s.Reload(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: the error is %v", want, err)
+		}
+		s.Want(s.Get("/app.pl"), 200, "old")
+	}
+	if now := s.ServerPID("app.pl"); now != pid {
+		t.Errorf("server %d has become %d", pid, now)
+	}
+	if _, err := os.Stat(s.Path("started")); err == nil {
+		t.Error("a configuration that failed has started a script")
+	}
+	s.Config = another(free, "respond x") // and if it can be loaded, it does
+	site.Must(t, s.Reload())
+	awaitFile(s, "started")
+	s.Want(s.Get("/app.pl"), 200, "new")
+	s.AwaitGone(pid)
+}
+
+func TestRequestsOfAnOldConfigurationEndOnTheirServer(t *testing.T) {
+	s := site.Serve(t, "prefork_cgi {\n env A 0\n}", map[string]string{
+		"app.pl": strings.Replace(site.Perl(`my $r = $ENV{QUERY_STRING}; print "$a "; if ($r) { mkdir "begun.$r"; select undef, undef, undef, 0.01 until -e 'go' } print $ENV{A};`),
+			"prefork_init", "our $a = $ENV{A};\nprefork_init", 1),
+	})
+	var long sync.WaitGroup
+	for i := 1; i <= 3; i++ { // each with a configuration, and a server, of its own
+		was := fmt.Sprint(i - 1)
+		long.Go(func() { s.Want(s.Get(fmt.Sprintf("/app.pl?%d", i)), 200, was+" "+was) })
+		awaitFile(s, fmt.Sprintf("begun.%d", i))
+		s.Config = fmt.Sprintf("prefork_cgi {\n env A %d\n}", i)
+		site.Must(t, s.Reload())
+		s.Want(s.Get("/app.pl"), 200, fmt.Sprintf("%d %d", i, i))
+	}
+	release(s)
+	long.Wait()
+	s.Await("the end of the old servers", func() error {
+		if left := leak.Processes(s.Path("app.pl")); len(left) > 2 { // and a parked executor
+			return fmt.Errorf("%q", left)
+		}
+		return nil
+	})
 }

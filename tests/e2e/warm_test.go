@@ -79,7 +79,7 @@ func TestWhichScriptsAreWarmIsChosenPerMatcher(t *testing.T) {
 // A poolStatus is what the admin endpoint says of a pool.
 type poolStatus struct {
 	Script, Mode, Why, Note, Library string
-	PID                              int
+	PID, Running, Waiting            int
 	Loaded                           []string
 	Risks                            []struct {
 		Kind, Target string
@@ -89,7 +89,7 @@ type poolStatus struct {
 }
 
 // status returns the pool of a script.
-func status(t *testing.T, s *site.Site, script string) poolStatus {
+func status(t testing.TB, s *site.Site, script string) poolStatus {
 	t.Helper()
 	resp, err := http.Get("http://" + s.Admin + "/prefork_cgi/pools")
 	site.Must(t, err)
