@@ -219,17 +219,6 @@ func (s *Site) Reload(args ...string) error {
 	return nil
 }
 
-// Pools returns the pools as Caddy's admin endpoint shows them.
-func (s *Site) Pools() string {
-	s.T.Helper()
-	resp, err := client.Get("http://" + s.Admin + "/prefork_cgi/pools")
-	Must(s.T, err)
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	Must(s.T, err)
-	return string(text)
-}
-
 // Await repeats a check until it holds.
 func (s *Site) Await(what string, check func() error) {
 	s.T.Helper()
