@@ -23,7 +23,7 @@ import (
 // Caddy's own systemd unit allows 5 seconds for everything.
 const (
 	finishLimit = 2 * time.Second
-	exitLimit   = 1500 * time.Millisecond
+	exitLimit   = time.Second
 )
 
 // closeRegistry ends all processes when Caddy exits; once, so that what cannot

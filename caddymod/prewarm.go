@@ -21,12 +21,11 @@ import (
 
 // Prewarming says which scripts are set up before the first request.
 type Prewarming struct {
-	// Scripts that are set up when the configuration has started, in the background,
-	// as the first request would have it. They are paths below root, as in a URL; in
-	// the last segment and others, `*`, `?` and `[a-z]` make a pattern, and `*` alone is
-	// every script of the folder itself, or the one that `script` names. What makes
-	// their processes must be the same for all requests: a root that is written here,
-	// and no placeholder of the request but in `env`. Default: none.
+	// Scripts that are set up when the configuration has started, in the background:
+	// paths below root, as in a URL, with `*`, `?` and `[a-z]` for patterns. `*` alone
+	// is every script that lies in the root itself, or the one that `script` names.
+	// What makes their processes must be known before a request comes: root must be
+	// set here, and only `env` may have placeholders of the request. Default: none.
 	Prewarm []string `json:"prewarm,omitempty"`
 }
 

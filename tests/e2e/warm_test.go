@@ -89,7 +89,7 @@ type poolStatus struct {
 }
 
 // status returns the pool of a script.
-func status(t testing.TB, s *site.Site, script string) poolStatus {
+func status(t *testing.T, s *site.Site, script string) poolStatus {
 	t.Helper()
 	resp, err := http.Get("http://" + s.Admin + "/prefork_cgi/pools")
 	site.Must(t, err)
