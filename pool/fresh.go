@@ -9,11 +9,6 @@ import (
 // What a pool knows of its sources, and what follows for its servers. All of it
 // is executed by send.
 
-// quietTime is how long sources must be unchanged before a server that still
-// serves is replaced: an editor may not have written all of them. Where the old
-// code must not be served, nobody waits.
-const quietTime = 200 * time.Millisecond
-
 // look compares the sources with their signatures, because something has
 // happened near them. It follows them anew where their old watches may be on
 // other files by now.
@@ -45,7 +40,19 @@ func (p *Pool) changed(seen *sources) {
 func (p *Pool) outdate() {
 	p.version++
 	p.backoff.clear()
-	p.replaceAt = time.Now().Add(quietTime)
+	p.putOff(time.Now())
+}
+
+// putOff has the replacement of a server that still serves wait for the files to be
+// quiet, but not for ever.
+func (p *Pool) putOff(now time.Time) {
+	if p.unrest.IsZero() {
+		p.unrest = now
+	}
+	p.replaceAt = now.Add(quietTime)
+	if latest := p.unrest.Add(maxUnrest); latest.Before(p.replaceAt) {
+		p.replaceAt = latest
+	}
 }
 
 // readSources takes the signatures of the sources as they are.
@@ -160,6 +167,25 @@ func (p *Pool) mayServe(s *server, l *Lease) bool {
 // old reports whether s may serve nobody who comes now.
 func (p *Pool) old(s *server) bool {
 	return p.limits.Reload == Strict && s.version < p.version
+}
+
+// settled notes that a new server is about to serve, and reports whether it may.
+// Where an older one serves meanwhile, a file that has changed since setup began
+// may have been half written when it was read: that server serves on, until the
+// files are quiet or have not been for long.
+func (p *Pool) settled(s *server) bool {
+	now := time.Now()
+	if p.limits.Reload == Stale {
+		p.look()
+		if p.current != nil && s.version < p.version && now.Sub(p.unrest) < maxUnrest {
+			return false
+		}
+	}
+	p.unrest = time.Time{}
+	if s.version < p.version {
+		p.putOff(now)
+	}
+	return true
 }
 
 // outdated reports whether the current server serves until one of the newest

@@ -1,53 +1,35 @@
 package pool
 
-import (
-	"math"
-	"time"
+import "time"
+
+// How often sources that change have a pool set up a server: a few times at once,
+// as who edits and tries needs it, and then once in each interval, however many
+// files are saved. Requests of newer versions wait for the next setup together.
+const (
+	paceBurst    = 4
+	paceInterval = 250 * time.Millisecond
 )
 
-// How long executions take, and how much they need, so that who is refused can be
-// told when to come again, and the budget what to expect.
+// quietTime is how long sources must be unchanged before a server that still
+// serves is replaced: an editor may not have written all of them. Where the old
+// code must not be served, nobody waits for that.
+const quietTime = 200 * time.Millisecond
 
-// A pace is what the last executions were like.
+// maxUnrest is for how long changes may put off a server's replacement.
+const maxUnrest = 10 * time.Second
+
+// A pace spaces setups. The zero value has had none.
 type pace struct {
-	took   time.Duration // on average
-	memory int64         // beside what the server has; the most, slowly forgotten
+	rested time.Time // when the whole burst is allowed again
 }
 
-// Of the average the last execution makes a part, as large as that; of the most a part
-// is forgotten with each.
-const (
-	newPart    = 8
-	forgetPart = 16
-)
+// next returns when one more setup is allowed.
+func (p *pace) next() time.Time { return p.rested.Add(-(paceBurst - 1) * paceInterval) }
 
-// measure notes what an execution that has ended was like. Who streams holds nobody up.
-func (p *Pool) measure(l *Lease) {
-	if took := time.Since(l.began); !l.streams {
-		if p.pace.took == 0 {
-			p.pace.took = took
-		}
-		p.pace.took += (took - p.pace.took) / newPart
+// took notes a setup.
+func (p *pace) took(now time.Time) {
+	if p.rested.Before(now) {
+		p.rested = now
 	}
-	if used := l.status.Usage; used != nil && used.PeakMemory >= 0 {
-		more := max(used.PeakMemory-l.server.info.Memory.Resident, 0) + least
-		p.pace.memory = max(more, p.pace.memory-p.pace.memory/forgetPart)
-	}
-}
-
-// least is what every executor has of its own: its stack, its page tables, what it writes to.
-const least = 1 << 20
-
-// The bounds of what is said to who comes at a bad time.
-const (
-	soonest = time.Second
-	latest  = 2 * time.Minute
-)
-
-// overload returns the error for who cannot be served because of others: those that are here
-// will need so long, as it goes now.
-func (p *Pool) overload(why error) error {
-	before := float64(p.slots+len(p.queue)) / float64(p.limits.MaxConcurrent)
-	wait := time.Duration(math.Min(before*float64(p.pace.took), float64(latest)))
-	return &OverloadError{RetryIn: max(wait, soonest), Err: why}
+	p.rested = p.rested.Add(paceInterval)
 }

@@ -39,7 +39,10 @@ type Pool struct {
 	ended         bool
 	version       int       // counts changes of the sources
 	failedVersion int       // newest version whose setup has failed
+	triedVersion  int       // newest version of which there was a setup
+	unrest        time.Time // since when changes put off a replacement; zero if none is due
 	replaceAt     time.Time // when an outdated server is to be replaced
+	pace          pace      // of setups because of changes
 	backoff       backoff
 	current       *server              // takes new leases; nil when none is ready
 	servers       map[*server]struct{} // all that are not gone
@@ -57,7 +60,7 @@ type Pool struct {
 	closing       bool                 // the program is ending: nothing new
 	streams       int                  // leases that are granted, and have given their slot back
 	crowded       atomic.Bool          // somebody waits for a slot
-	pace          pace
+	usual         usual
 	lull          float64 // how many times the idle timeout it stays
 }
 
@@ -280,20 +283,38 @@ func (p *Pool) settle() {
 	}
 }
 
-// launchIfNeeded starts a setup if somebody waits for a server, or if the
-// current one is to be replaced while it serves.
+// launchIfNeeded starts a setup if one is due.
 func (p *Pool) launchIfNeeded() {
-	replace := p.renew && p.current != nil || p.outdated() && !time.Now().Before(p.replaceAt)
-	if p.spawning || len(p.starved) == p.waitingFor(p.current) && !replace {
+	now := time.Now()
+	if at, wanted := p.launchAt(); !wanted || now.Before(at) {
 		return
 	}
-	if err := p.backoff.refusal(time.Now()); err != nil {
+	if err := p.backoff.refusal(now); err != nil {
 		p.fail(err, p.version)
 		return
 	}
-	if share := p.account.take(wish{setup, 1, p.worth.bytes}); share != nil {
-		p.launch(share)
+	if room := p.account.take(wish{setup, 1, p.worth.bytes}); room != nil {
+		p.launch(now, room)
 	}
+}
+
+// launchAt returns when a setup is to begin, if one is wanted: because somebody waits
+// for a server, or because the current one is to be replaced while it serves.
+func (p *Pool) launchAt() (at time.Time, wanted bool) {
+	switch {
+	case p.spawning:
+		return at, false
+	case len(p.starved) > p.waitingFor(p.current):
+	case p.renew && p.current != nil:
+	case p.outdated():
+		at = p.replaceAt
+	default:
+		return at, false
+	}
+	if next := p.pace.next(); p.triedVersion < p.version && at.Before(next) {
+		at = next
+	}
+	return at, true
 }
 
 // fail answers all that wait for a server, or for a slot and then a server, and
@@ -341,7 +362,7 @@ func (p *Pool) rest(now time.Time) {
 func (p *Pool) over() bool { return p.resting && len(p.servers) == 0 }
 
 // untilDeadline returns how long to wait for the next deadline: that of the first in
-// the queue, of a replacement, of an idle pool, or of an executor that nobody needs.
+// the queue, of a setup, of an idle pool, or of an executor that nobody needs.
 func (p *Pool) untilDeadline() time.Duration {
 	wait := forever
 	if len(p.queue) > 0 {
@@ -353,8 +374,8 @@ func (p *Pool) untilDeadline() time.Duration {
 	if at := p.nextStream(); !at.IsZero() {
 		wait = min(wait, time.Until(at))
 	}
-	if p.outdated() && !p.spawning {
-		wait = min(wait, time.Until(p.replaceAt))
+	if at, wanted := p.launchAt(); wanted && !p.account.waits() {
+		wait = min(wait, time.Until(at))
 	}
 	if !p.idleAt.IsZero() && !p.resting {
 		wait = min(wait, time.Until(p.idleAt))

@@ -1,6 +1,9 @@
 package pool
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Prewarm has the pool of spec set up ahead of its first request, on behalf of g,
 // unless there is one already, or the budget has no room for it. It returns when setup is over, or ctx is done; then
@@ -37,7 +40,7 @@ func (p *Pool) prewarm(over chan struct{}) {
 		return
 	}
 	p.prewarmed = over
-	p.launch(room)
+	p.launch(time.Now(), room)
 }
 
 // setupOver tells who has prewarmed the pool that its setup has ended.

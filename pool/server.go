@@ -38,13 +38,17 @@ type server struct {
 }
 
 // launch starts a setup of the sources as they are now, with room in the budget.
-func (p *Pool) launch(room *share) {
+func (p *Pool) launch(now time.Time, room *share) {
 	if p.sources.Load() == nil {
 		p.version++
 	} else {
 		p.look()
 	}
 	p.readSources()
+	if p.triedVersion < p.version {
+		p.triedVersion = p.version
+		p.pace.took(now)
+	}
 	// Processes outlive every request and every configuration.
 	ctx, cancel := context.WithTimeout(context.Background(), p.limits.StartTimeout)
 	s := &server{
@@ -55,6 +59,7 @@ func (p *Pool) launch(room *share) {
 	p.spawning, p.renew = true, false
 	cmd := p.spec.Command
 	cmd.Frozen = s.frozen
+	cmd.Replaces = p.limits.Reload == Stale && p.current != nil && p.current.info.Mode.Warm()
 	go func() { // until setup has ended, which ctx bounds
 		defer cancel()
 		proc, err := p.registry.launcher.Launch(ctx, cmd, p.listener(s))
@@ -85,6 +90,20 @@ func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Du
 	s.move(ready)
 	p.adopt(s)
 	p.backoff.ready()
+	p.observe(Event{Kind: Launched, Info: s.info, Took: took})
+	if p.settled(s) {
+		p.succeed(s)
+	} else {
+		p.recycle(s, Changed)
+	}
+	go func() { // until the process is gone
+		<-proc.Exited()
+		p.send(func() { p.exited(s) })
+	}()
+}
+
+// succeed makes s the current server.
+func (p *Pool) succeed(s *server) {
 	if old := p.current; old != nil {
 		reason := Changed
 		if old.version == s.version {
@@ -96,11 +115,6 @@ func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Du
 	for _, l := range p.starved {
 		l.since = time.Now()
 	}
-	p.observe(Event{Kind: Launched, Info: s.info, Took: took})
-	go func() { // until the process is gone
-		<-proc.Exited()
-		p.send(func() { p.exited(s) })
-	}()
 }
 
 // settleShare notes what a server has turned out to need.
@@ -132,6 +146,7 @@ func (p *Pool) launchFailed(s *server, err error, took time.Duration) {
 		if event.RetryIn = p.backoff.failed(time.Now(), err, p.registry.jitter()); event.RetryIn == 0 {
 			return // and who waits goes on waiting
 		}
+		p.unrest = time.Time{}
 	}
 	p.failedVersion = s.version
 	p.fail(err, s.version)

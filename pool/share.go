@@ -14,8 +14,8 @@ func (p *Pool) wishFor(s *server) wish {
 	if s.making < p.waitingFor(s) {
 		w.need = urgent
 	}
-	if p.pace.memory > 0 {
-		w.memory = p.pace.memory
+	if p.usual.memory > 0 {
+		w.memory = p.usual.memory
 	}
 	if s.info.Mode.Warm() && !s.info.Parks {
 		w.processes = 2 // protocol v1: a monitor and an executor

@@ -101,7 +101,7 @@ func (c choice) cold(ctx context.Context, err error) string {
 		return ""
 	case errors.As(err, &refusal):
 		return string(refusal)
-	case c.mode == Automatic && (errors.As(err, &setup) || errors.As(err, &start)):
+	case c.mode == Automatic && !c.cmd.Replaces && (errors.As(err, &setup) || errors.As(err, &start)):
 		return err.Error()
 	}
 	return ""

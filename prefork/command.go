@@ -55,6 +55,10 @@ type Command struct {
 	// library compares the times of $0 and of all modules with that of its start,
 	// and quits when one is later; so it is told that it starts in the far future.
 	Frozen bool
+
+	// Replaces says that a warm process of older sources serves meanwhile, and stays
+	// if this setup fails. Otherwise an automatic script whose setup fails is cold.
+	Replaces bool
 }
 
 // Warm is a choice of fork points.

@@ -45,8 +45,8 @@ func Check() error {
 // Launch implements [Launcher]. What cannot be warm is cold, and not started yet.
 //
 // A failed start is a *[SetupError], a *[StartError] or an *[UnsafeError]. With an
-// automatic fork point only the last: when warming up fails the script is cold,
-// and says by itself what is wrong with it.
+// automatic fork point only the last, unless the process is to replace another: when
+// warming up fails the script is cold, and says by itself what is wrong with it.
 func (s *System) Launch(ctx context.Context, cmd Command, listener Listener) (Process, error) {
 	if err := cmd.check(); err != nil {
 		return nil, err

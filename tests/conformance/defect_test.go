@@ -101,7 +101,7 @@ func (d *defect) ours(limits pool.Limits, identity ...string) (*pool.Lease, *run
 	lease, err := d.lease(limits, identity...)
 	check(d.t, err)
 	check(d.t, lease.Call(d.t.Context(), prefork.Request{Env: d.env}))
-	r := &running{pid: lease.PID, interrupt: lease.Interrupt, out: collect(lease.Stdout()), errs: collect(lease.Stderr())}
+	r := &running{pid: lease.PID, interrupt: lease.Interrupt, out: collect(lease.Stdout()), errs: collect(lease.Stderr().File())}
 	r.wait = func() string { <-lease.Finished(); return lease.Status().String() }
 	r.eof = func() { r.out.eof(); r.errs.eof() }
 	return lease, r
