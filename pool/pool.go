@@ -76,7 +76,7 @@ func newPool(r *Registry, spec Spec, wanted bool) *Pool {
 		wanted:   wanted,
 		servers:  map[*server]struct{}{},
 		leases:   map[*Lease]struct{}{},
-		lull:     r.lulls.of(spec.Ident(), time.Now()),
+		lull:     1,
 	}
 	p.account = r.ledger.open(p, spec.Tenant, spec.Weight)
 	p.timer = time.AfterFunc(forever, func() { p.send(p.deadlineReached) })
@@ -135,6 +135,9 @@ func (p *Pool) want(wanted bool) {
 
 // arrived puts a new lease where it belongs.
 func (p *Pool) arrived(l *Lease) {
+	if !p.asked {
+		p.lull = p.registry.lulls.of(p.ident, time.Now())
+	}
 	p.asked, p.unused = true, false
 	l.version, l.arrived, l.grace = p.version, time.Now(), p.limits.Grace
 	p.worth.hit(l.arrived)

@@ -73,7 +73,7 @@ func TestEachWayOfDeployingIsLiveAtTheNextHit(t *testing.T) {
 			}
 			s.Start()
 			s.Want(s.Get("/live/app.pl"), 200, "script 10, module 10")
-			for n := 11; n < 11+edits(20)+5; n++ {
+			for n := 11; n < 14+edits(20)/4; n++ {
 				sh(s, "rm -rf new")
 				release(s, "new", n)
 				sh(s, strings.ReplaceAll(deploy, "@N@", fmt.Sprint(n)))

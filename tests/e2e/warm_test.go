@@ -78,10 +78,10 @@ func TestWhichScriptsAreWarmIsChosenPerMatcher(t *testing.T) {
 
 // A poolStatus is what the admin endpoint says of a pool.
 type poolStatus struct {
-	Script, Mode, Why, Note, Library string
-	PID, Running, Waiting            int
-	Loaded                           []string
-	Risks                            []struct {
+	Script, Mode, Why, Note, Library, Failure string
+	PID, Running, Waiting                     int
+	Loaded                                    []string
+	Risks                                     []struct {
 		Kind, Target string
 		Descriptor   int
 		OpenedAt     string `json:"opened_at"`
