@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -57,7 +58,7 @@ func (p *Pool) putOff(now time.Time) {
 
 // readSources takes the signatures of the sources as they are.
 func (p *Pool) readSources() {
-	p.follow(takeSources(append([]string{p.script}, p.watched...)).with(p.loaded))
+	p.follow(takeSources(append([]string{p.script}, p.watched...)).with(p.loaded, p.missed))
 }
 
 // follow makes seen the sources.
@@ -86,7 +87,23 @@ func (p *Pool) heard(s *server, files []string) {
 	s.loaded = append(s.loaded, files...)
 	if s.state != spawning && s.version == p.version && len(files) > 0 {
 		p.loaded = append(p.loaded, files...)
-		p.follow(p.sources.Load().with(files))
+		p.follow(p.sources.Load().with(files, nil))
+	}
+}
+
+// miss notes paths where the setup of s would have loaded other files. What an
+// executor has loaded, the next one looks for anew.
+func (s *server) miss(paths []string) {
+	paths = slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return !filepath.IsAbs(path) || slices.Contains(s.missed, path) })
+	paths = paths[:min(len(paths), maxLoaded-len(s.missed))]
+	s.missed = append(s.missed, paths...)
+	if p := s.pool; s.state != spawning && s.version == p.version {
+		p.missed = s.missed
+		p.follow(p.sources.Load().with(nil, paths))
+		// The server has loaded another by now; what is there may have come before or after.
+		if slices.ContainsFunc(paths, func(path string) bool { _, err := os.Lstat(path); return err == nil }) {
+			p.changed(p.sources.Load())
+		}
 	}
 }
 
@@ -103,14 +120,14 @@ func (p *Pool) adopt(s *server) {
 	if s.state == gone { // it has failed, perhaps before it loaded all it would
 		p.loaded = append(p.loaded, s.loaded...)
 	} else {
-		p.loaded = slices.Clone(s.loaded)
+		p.loaded, p.missed = slices.Clone(s.loaded), s.missed
 	}
 	slices.Sort(p.loaded)
 	p.loaded = slices.Compact(p.loaded)
 	if s.version != p.version || len(s.loaded) == 0 {
 		return
 	}
-	seen := p.sources.Load().with(s.loaded)
+	seen := p.sources.Load().with(s.loaded, s.missed)
 	if p.limits.Reload == Off || p.doubts == maxDoubts || !seen.changedAfter(p.sources.Load(), s.began) {
 		p.doubts = 0
 		p.follow(seen)

@@ -172,3 +172,20 @@ func TestLoadedFilesDoNotCountWhereNobodyLooks(t *testing.T) {
 	}
 	l.want(1)
 }
+
+// A server may learn to load more, after its setup, and then says where it has missed files.
+func TestMissedLaterAreSources(t *testing.T) {
+	l := newLoadedTest(t, Strict)
+	l.want(1)
+	absent := filepath.Join(t.TempDir(), "absent")
+	l.f.launches[0].listener.Missed([]string{absent})
+	l.want(1)
+	if err := os.WriteFile(absent, []byte("here"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.want(2)
+	// This one may have come before the server has looked, or after.
+	l.f.launches[1].listener.Missed([]string{l.write("present")})
+	l.want(3)
+	l.want(3)
+}

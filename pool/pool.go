@@ -29,6 +29,7 @@ type Pool struct {
 	spec          Spec
 	watched       []string // sources beside the script that any request has named
 	loaded        []string // files that the newest server, or an executor of it, has loaded
+	missed        []string // where other files would have been loaded
 	doubts        int      // setups in a row of which nobody knows whether they are fresh
 	limits        Limits
 	wanted        bool     // by some generation

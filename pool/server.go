@@ -27,6 +27,7 @@ type server struct {
 	frozen  bool               // its library does not look for changes
 	began   time.Time          // its setup
 	loaded  []string           // by its setup and its executors, as they say
+	missed  []string           // where its setup would have loaded other files
 	abort   context.CancelFunc // ends its setup
 	kill    *time.Timer
 
@@ -73,6 +74,7 @@ func (p *Pool) listener(s *server) prefork.Listener {
 		Output: func(line string) { p.observe(Event{Kind: Wrote, Line: line}) },
 		Noted:  func(note string) { p.observe(Event{Kind: Noted, Line: note}) },
 		Loaded: func(files []string) { p.send(func() { p.heard(s, files) }) },
+		Missed: func(paths []string) { p.send(func() { s.miss(paths) }) },
 	}
 }
 

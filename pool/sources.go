@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"io"
 	"io/fs"
@@ -27,6 +28,7 @@ type sources struct {
 type source struct {
 	path string
 	link bool // the signature is of the symbolic link itself
+	lack bool // it was looked for, and is not what was loaded
 	sig  signature
 	racy *racy // nil if any later change shows in the signature
 }
@@ -62,14 +64,44 @@ func takeSources(paths []string) *sources {
 	return s
 }
 
-// with returns s and the files at paths, which are absolute. What s has already
-// keeps its signature.
-func (s *sources) with(paths []string) *sources {
+// with returns s, the files at paths, and what is missing, all absolute. What s has
+// already keeps its signature.
+func (s *sources) with(paths, missing []string) *sources {
 	more := &sources{files: slices.Clone(s.files), paths: maps.Clone(s.paths), trees: slices.Clone(s.trees)}
 	for _, path := range paths {
 		more.add(more.addLinks(filepath.Clean(path)), false)
 	}
+	more.addMissing(missing)
 	return more
+}
+
+// addMissing adds paths where a file would be loaded. Where the folder is missing
+// too, the first that is missing on the way stands for all below.
+func (s *sources) addMissing(paths []string) {
+	begins := map[string]string{} // what is missing of each folder; empty if it is there
+	there := map[string]string{}  // each folder without links
+	for _, path := range paths {
+		path = filepath.Clean(path)
+		folder := filepath.Dir(path)
+		if _, known := there[folder]; !known {
+			there[folder] = s.addLinks(folder)
+			begins[folder] = firstMissing(there[folder])
+		}
+		path = cmp.Or(begins[folder], filepath.Join(there[folder], filepath.Base(path)))
+		if !s.paths[path] {
+			s.add(path, false)
+			s.files[len(s.files)-1].lack = true
+		}
+	}
+}
+
+// firstMissing returns the highest folder on the way to folder that does not exist,
+// or folder itself; empty if all exist.
+func firstMissing(folder string) (missing string) {
+	for ; !sign(folder, false).exists; folder = filepath.Dir(folder) {
+		missing = folder
+	}
+	return missing
 }
 
 // changedAfter reports whether one of the sources that before has not was changed
@@ -77,17 +109,23 @@ func (s *sources) with(paths []string) *sources {
 // tell.
 func (s *sources) changedAfter(before *sources, t time.Time) bool {
 	for _, file := range s.files[len(before.files):] {
-		if file.sig.exists && !file.sig.before(t) || file.deleted() {
+		if file.sig.exists && !file.sig.before(t) || file.deleted() || file.appeared(t) {
 			return true
 		}
 	}
 	return false
 }
 
+// appeared reports whether a file that has not been loaded may have come, in its
+// folder, since a time.
+func (f *source) appeared(t time.Time) bool {
+	return f.lack && f.sig.exists && !sign(filepath.Dir(f.path), false).before(t)
+}
+
 // deleted reports whether a file that has been loaded is gone. Interpreters also
 // name files that never were, such as those in an archive.
 func (f *source) deleted() bool {
-	if f.sig.exists {
+	if f.sig.exists || f.lack {
 		return false
 	}
 	info, err := os.Stat(filepath.Dir(f.path))

@@ -44,7 +44,7 @@ func awaitGreeting(ctx context.Context, conn *socket, listener Listener) greetin
 			return unreadable(err)
 		}
 		switch kind {
-		case typeLoaded, typeNote:
+		case typeLoaded, typeMissed, typeNote:
 			err = hear(listener, kind, payload)
 		case typeOpened:
 			places, err = parsePairs(payload)
@@ -76,8 +76,12 @@ func hear(listener Listener, kind string, payload []byte) error {
 		listener.noted(string(payload))
 		return nil
 	}
-	files, err := parseStrings(payload)
-	listener.loaded(files)
+	paths, err := parseStrings(payload)
+	if kind == typeMissed {
+		listener.missed(paths)
+	} else {
+		listener.loaded(paths)
+	}
 	return err
 }
 

@@ -19,6 +19,7 @@ const (
 	// From the server.
 	typeReady  = "PFN\n" // strings name=value
 	typeLoaded = "file"  // strings: paths
+	typeMissed = "miss"  // strings: paths
 	typeOpened = "open"  // pairs of strings: descriptor, place
 	typeNote   = "note"  // text
 	typeCold   = "cold"  // text

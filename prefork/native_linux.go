@@ -114,7 +114,7 @@ func (s *native) listen() {
 
 func (s *native) hear(kind string, payload []byte) error {
 	switch kind {
-	case typeLoaded, typeNote:
+	case typeLoaded, typeMissed, typeNote:
 		return hear(s.listener, kind, payload)
 	case typeDone, typeFailed:
 		id, rest, err := parseID(payload)

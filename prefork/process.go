@@ -27,6 +27,10 @@ type Listener struct {
 	// it returns. A v1 library does not tell.
 	Loaded func(files []string)
 
+	// Missed has absolute paths where nothing was: a file that comes into being there
+	// would be loaded instead of another. It is told of setup, before Launch returns.
+	Missed func(paths []string)
+
 	// Noted has something that an administrator should know.
 	Noted func(note string)
 }
@@ -40,6 +44,12 @@ func (l Listener) output(line string) {
 func (l Listener) loaded(files []string) {
 	if l.Loaded != nil && len(files) > 0 {
 		l.Loaded(files)
+	}
+}
+
+func (l Listener) missed(paths []string) {
+	if l.Missed != nil && len(paths) > 0 {
+		l.Missed(paths)
 	}
 }
 

@@ -122,3 +122,66 @@ func TestModeOwnerAndTimes(t *testing.T) {
 		ask("chown", 200, true)
 	}
 }
+
+// A module is found in the last of three folders; the first does not exist yet.
+var shadowed = map[string]map[string]string{
+	"pl": {
+		"app.pl": "#!/usr/bin/perl\nuse FindBin; use lib map { qq{$FindBin::Bin/$_} } qw(first/deep second third);\n" +
+			"use My::Own; print qq{Content-Type: text/plain\n\n}, My::Own::n();\n",
+		"-third/My/Own.pm": "package My::Own; sub n { '@' } 1\n",
+	},
+	"py": {
+		"app.py":           "#!/usr/bin/python3\nimport my_own\nprint('Content-Type: text/plain\\n')\nprint(my_own.n, end='')\n",
+		"-third/my_own.py": "n = '@'\n",
+	},
+	"rb": {
+		"app.rb":           "#!/usr/bin/ruby\nrequire 'my/own'\nprint \"Content-Type: text/plain\\n\\n\", N\n",
+		"-third/my/own.rb": "N = '@'\n",
+	},
+}
+
+func TestModuleThatShadowsAnotherIsLiveAtTheNextHit(t *testing.T) {
+	for language, files := range shadowed {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			s := site.Prepare(t, "prefork_cgi {\n env PYTHONPATH @SITE@/first/deep:@SITE@/second:@SITE@/third\n env RUBYLIB @SITE@/first/deep:@SITE@/second:@SITE@/third\n}", nil)
+			module := ""
+			for name, text := range files {
+				s.Write(name, strings.Replace(text, "@", "third", 1))
+				if name[0] == '-' {
+					module = strings.TrimPrefix(name, "-third/")
+				}
+			}
+			s.Write("-second/other", "")
+			s.Start()
+			want := func(body string) {
+				t.Helper()
+				s.Want(s.Get("/app."+language), 200, body)
+			}
+			want("third")
+			sh(s, "touch third/other second/more other; mkdir -p second/empty") // which concerns nobody
+			want("third")
+			setups := len(s.Entries("script is ready"))
+			if setups != 1 {
+				t.Errorf("%d setups", setups)
+			}
+			text := func(where string) string { return strings.Replace(files["-third/"+module], "@", where, 1) }
+			s.Write("-second/"+module, text("second"))
+			want("second")
+			s.Write("-new/deep/"+module, text("first"))
+			sh(s, "mv new first")
+			want("first")
+			sh(s, "rm -r first/deep")
+			want("second")
+			sh(s, "rm second/"+module)
+			want("third")
+			if language == "py" {
+				s.Write("-third/my_own/__init__.py", text("package"))
+				want("package")
+			}
+			if pool := status(t, s, "app."+language); pool.Mode != "automatic" {
+				t.Errorf("mode is %s: %s", pool.Mode, pool.Why)
+			}
+		})
+	}
+}

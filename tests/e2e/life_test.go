@@ -152,8 +152,8 @@ func awaitQueue(t *testing.T, s *site.Site, script string) {
 	})
 }
 
-// release has the held scripts end.
-func release(s *site.Site) {
+// letGo has the held scripts end.
+func letGo(s *site.Site) {
 	s.T.Helper()
 	site.Must(s.T, os.WriteFile(s.Path("go"), nil, 0o600))
 }
@@ -201,7 +201,7 @@ func TestGracePeriodFinishesWhatRunsAndWhatWaits(t *testing.T) {
 	awaitQueue(t, s, "held.cgi")
 	s.Cmd.Process.Signal(syscall.SIGTERM)
 	awaitClosed(s)
-	release(s)
+	letGo(s)
 	all.Wait()
 	<-s.Exited
 }
@@ -214,7 +214,7 @@ func TestRequestsAreFinishedForAWhileWithoutAGracePeriod(t *testing.T) {
 	awaitFile(s, "begun.pl")
 	s.Cmd.Process.Signal(syscall.SIGTERM)
 	awaitClosed(s)
-	release(s)
+	letGo(s)
 	all.Wait()
 	<-s.Exited
 	if lines := s.Entries(brokenOff); len(lines) > 0 {

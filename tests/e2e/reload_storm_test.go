@@ -78,7 +78,7 @@ func TestReloadStorm(t *testing.T) {
 		t.Logf("%d requests were served, %d connections lost", answers[200], lost)
 	}
 	// They have been running since before the first of these reloads.
-	release(s)
+	letGo(s)
 	long.Wait()
 	for _, entry := range append(s.Entries("handled request"), s.Entries("NOP")...) {
 		if entry["status"] != 200.0 {

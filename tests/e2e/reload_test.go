@@ -211,7 +211,7 @@ func TestRequestsOfAnOldConfigurationEndOnTheirServer(t *testing.T) {
 		site.Must(t, s.Reload())
 		s.Want(s.Get("/app.pl"), 200, fmt.Sprintf("%d %d", i, i))
 	}
-	release(s)
+	letGo(s)
 	long.Wait()
 	s.Await("the end of the old servers", func() error {
 		if left := leak.Processes(s.Path("app.pl")); len(left) > 2 { // and a parked executor

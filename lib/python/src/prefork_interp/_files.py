@@ -44,6 +44,31 @@ def loaded(modules: bool = True) -> "set[str]":
     return {os.path.abspath(name) for name in files if not name.startswith(FOLDER)}
 
 
+def missed() -> "set[str]":
+    """Return the absolute names of files that would be imported instead of others, if they existed.
+
+    Those of modules and packages, in the folders of sys.path before the one in which another was
+    found. A module of a package is looked for in the package's folder only.
+    """
+    folders = [os.path.abspath(folder) for folder in sys.path]
+    names = set()
+    for name, module in list(sys.modules.items()):
+        file = _file_of(module)
+        if file is None or "." in name or name.startswith("__"):
+            continue
+        package = os.path.splitext(os.path.basename(file))[0] == "__init__"
+        home = os.path.dirname(os.path.abspath(file))
+        if package:
+            home = os.path.dirname(home)
+        if home not in folders or file.startswith(FOLDER):
+            continue
+        before = [f"{folder}/{name}" for folder in folders[: folders.index(home)]]
+        names.update(path + ending for path in before for ending in (".py", "/__init__.py"))
+        if not package:
+            names.add(f"{home}/{name}/__init__.py")
+    return names
+
+
 def _loaded_since() -> "set[str]":
     """Return what :func:`loaded` does, but for modules that were there before."""
     files = set(prefork_interp._also_check)

@@ -121,6 +121,8 @@ class Server:
     def _announce(self) -> None:
         self._reported = _files.loaded(self._with_modules)
         self._tell(b"file", _wire.strings(sorted(self._reported)))
+        if self._with_modules:
+            self._tell(b"miss", _wire.strings(sorted(_files.missed())))
         settings = [
             f"library=prefork_interp {prefork_interp.__version__} (Python)",
             f"fds={self._number},{self._inbox}",

@@ -32,6 +32,11 @@ module PreforkInterp
       paths.each_slice(PATHS_PER_MESSAGE) { |some| write('file', strings(some)) }
     end
 
+    # Reports where files would have been loaded from.
+    def write_missed(paths)
+      paths.each_slice(PATHS_PER_MESSAGE) { |some| write('miss', strings(some)) }
+    end
+
     # Ready. +values+: a Hash.
     def write_ready(values)
       write("PFN\n", strings(values.map { |name, value| "#{name}=#{value}" }))

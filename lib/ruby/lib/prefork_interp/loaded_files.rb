@@ -31,6 +31,19 @@ module PreforkInterp
       [@fork_point.script, *@fork_point.extra_files, *loaded].uniq
     end
 
+    # Absolute paths from which features would have been loaded, had there been a file: in the folders of the load path
+    # before the one in which it was found. Ruby prefers <tt>.rb</tt> to <tt>.so</tt>.
+    def missed
+      return [] unless @features
+
+      folders = $LOAD_PATH.map(&:to_s)
+      all.flat_map do |path|
+        home = folders.select { |folder| path.start_with?("#{folder}/") }.max_by(&:size) or next []
+        name = path.delete_prefix("#{home}/")
+        folders.first(folders.index(home)).flat_map { |folder| ["#{folder}/#{name}", "#{folder}/#{name.sub(/\.so\z/, '.rb')}"] }
+      end.uniq
+    end
+
     private
 
     def own?(path)

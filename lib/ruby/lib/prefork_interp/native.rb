@@ -4,7 +4,7 @@ module PreforkInterp
   # Native is the server of the native dialect (protocol: Native). It waits for the next message on ctl, and for nothing
   # else: no timer, no signal handler, no second descriptor.
   #
-  #   ctl  <-- file, note, PFN, done, fail --   SERVER --- fork ---> EXECUTOR
+  #   ctl  <-- file, miss, note, PFN, done, fail --   SERVER --- fork ---> EXECUTOR
   #        --- fork + 4 descriptors, reap -->
   class Native # :nodoc:
     attr_reader :ctl
@@ -36,6 +36,7 @@ module PreforkInterp
     def serve(max_servers: nil, changes: {}, reuse: false)
       at_fork_point(changes)
       @ctl.write_files(@files.fresh)
+      @ctl.write_missed(@files.missed)
       @ctl.write_ready(ready(max_servers, reuse))
       wait_for_messages || finish(0)
     rescue ProtocolError => e

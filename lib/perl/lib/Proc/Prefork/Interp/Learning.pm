@@ -150,6 +150,7 @@ sub _load_some {
     my ($server) = @_;
     do { _load(shift @passed) } while @passed && !_is_asked($server);
     Proc::Prefork::Interp::Loaded::send_new($server->{ctl}{socket});
+    Proc::Prefork::Interp::Loaded::send_missed($server->{ctl}{socket});
     return '' if @passed;
     Proc::Prefork::Interp::Ending::begin_anew();
     Proc::Prefork::Interp::Pages::begin_anew();

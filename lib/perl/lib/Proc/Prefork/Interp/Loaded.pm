@@ -3,7 +3,7 @@ package Proc::Prefork::Interp::Loaded;
 # Which files the script is made of: itself, the modules it has loaded, and what it
 # has named. The launcher watches them (native), or the server does (v1).
 #
-#   setup      ── file ──▶ launcher
+#   setup      ── file, miss ──▶ launcher
 #   executor   ── inbox ──▶ server ── file ──▶ launcher      at its end, what is new
 #   setup that dies         ── file ──▶ launcher             from its END block
 #
@@ -76,6 +76,21 @@ sub _modules {
     return @paths;
 }
 
+# missed() returns where modules would have been loaded from, had there been a file: in the folders
+# of @INC before the one in which it was found.
+sub missed {
+    my $place   = readlink '/proc/self/cwd';
+    my @folders = map { ref || m{^/} ? $_ : "$place/$_" } @INC;
+    my @missed;
+    for my $name (grep { !m{^/} } keys %INC) {
+        my $path = $INC{$name};
+        next if !defined $path || ref $path || index($path, "$lib/Proc/Prefork/Interp") == 0;
+        my ($found) = grep { !ref $INC[$_] && "$INC[$_]/$name" eq $path } 0 .. $#INC;
+        push @missed, map { "$_/$name" } grep { !ref } @folders[0 .. $found - 1] if $found;
+    }
+    return @missed;
+}
+
 # fresh(@paths) returns those that were not sent yet, and takes them for sent.
 sub fresh {
     return grep { length && !$sent{$_}++ } @_;
@@ -93,6 +108,15 @@ sub send_new {
 # sent() returns how many files have been reported.
 sub sent {
     return scalar keys %sent;
+}
+
+# send_missed($ctl) reports on ctl what was missed.
+sub send_missed {
+    my ($ctl) = @_;
+    Proc::Prefork::Interp::Wire::send_message($ctl, 'miss',
+        Proc::Prefork::Interp::Wire::strings(missed()))
+        if $with_modules;
+    return;
 }
 
 # changed_since($start) returns the first file that was changed after that time, which is

@@ -74,6 +74,7 @@ sub _begin {
         prepared => Proc::Prefork::Interp::Executor::prepare(@own),
     };
     Proc::Prefork::Interp::Loaded::send_new($ctl);
+    Proc::Prefork::Interp::Loaded::send_missed($ctl);
     _send($server, 'note', $_) for @{ $options{notes} || [] };
     if (defined $options{cold}) {
         _send($server, 'cold', $options{cold});
