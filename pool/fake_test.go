@@ -22,6 +22,7 @@ type fake struct {
 	alive     int                  // processes: setups, servers and executors
 	mostAlive int                  // as many there were at once
 	loads     []string             // what each setup says that it has loaded
+	misses    []string             // where each setup says that it has looked in vain
 	onLaunch  func(n int) []string // the same, for one that differs
 }
 
@@ -45,6 +46,9 @@ func (f *fake) Launch(ctx context.Context, cmd prefork.Command, listener prefork
 	}
 	if f.loads != nil {
 		listener.Loaded(f.loads)
+	}
+	if f.misses != nil {
+		listener.Missed(f.misses)
 	}
 	if fail != nil {
 		f.set(func() { f.alive-- })

@@ -124,7 +124,7 @@ func (p *Pool) adopt(s *server) {
 	}
 	slices.Sort(p.loaded)
 	p.loaded = slices.Compact(p.loaded)
-	if s.version != p.version || len(s.loaded) == 0 {
+	if s.version != p.version || len(s.loaded)+len(s.missed) == 0 {
 		return
 	}
 	seen := p.sources.Load().with(s.loaded, s.missed)

@@ -60,6 +60,9 @@ func (l *loadedTest) request() int {
 	return lease.Info().PID - 999
 }
 
+// sources returns those of the one pool.
+func (l *loadedTest) sources() *sources { return l.r.all()[0].sources.Load() }
+
 func (l *loadedTest) want(launch int) {
 	l.Helper()
 	if got := l.request(); got != launch {
@@ -188,4 +191,57 @@ func TestMissedLaterAreSources(t *testing.T) {
 	l.f.launches[1].listener.Missed([]string{l.write("present")})
 	l.want(3)
 	l.want(3)
+}
+
+// What a setup has looked for in vain is a source too: the file that comes, or the
+// folder in which it could be. What else comes there is none.
+func TestWhatWasMissedMayCome(t *testing.T) {
+	l := newLoadedTest(t, Strict)
+	folder := t.TempDir()
+	path := func(names ...string) string { return filepath.Join(append([]string{folder}, names...)...) }
+	l.f.misses = []string{path("module"), path("a", "b", "module"), path("a", "b", "other"), "relative"}
+	l.want(1)
+	l.want(1)
+	if n := len(l.sources().files) - len(takeSources([]string{l.spec.Command.Script}).files); n != 2 {
+		t.Errorf("%d sources more than the script, not 2", n)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.WriteFile(path("log"), nil, 0o600))
+	l.want(1)
+	must(os.Mkdir(path("a"), 0o700)) // nobody can say what it will have
+	l.want(2)
+	must(os.WriteFile(path("a", "log"), nil, 0o600))
+	l.want(2)
+	must(os.MkdirAll(path("new", "b"), 0o700))
+	must(os.WriteFile(path("new", "b", "other"), nil, 0o600))
+	must(os.RemoveAll(path("a")))
+	must(os.Rename(path("new"), path("a")))
+	l.want(3)
+	must(os.Remove(path("a", "b", "other")))
+	l.want(4)
+	must(os.WriteFile(path("module"), nil, 0o600))
+	l.want(5)
+}
+
+// A file that comes while setup runs may have come too late for it.
+func TestWhatWasMissedComesDuringSetup(t *testing.T) {
+	l := newLoadedTest(t, Strict)
+	module := filepath.Join(t.TempDir(), "module")
+	l.f.misses = []string{module}
+	l.f.onLaunch = func(n int) []string {
+		if n > 1000 {
+			return nil
+		}
+		if err := os.WriteFile(module, nil, 0o600); err != nil {
+			t.Error(err)
+		}
+		return nil
+	}
+	l.want(2)
+	l.want(2)
 }
