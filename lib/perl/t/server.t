@@ -37,6 +37,13 @@ is_deeply [mine($relative)], [map { "$Launcher::FOLDER/$_" } './Mine.pm', 'relat
 my $died = Launcher->start(mode => 'explicit', script => "$api$use use Mine; die");
 is scalar(grep { $_ eq $module } @{ $died->{file} }), 1, 'explicit, too';
 
+# Where modules were missed.
+my $shadow = Launcher->start(script => "use lib '$Launcher::FOLDER', '/nonexistent'; use Mine; use POSIX;");
+my %missed = map { $_ => 1 } split /\0/, $shadow->{miss};
+ok $missed{$_}, "$_ may come" for "$Launcher::FOLDER/POSIX.pm", '/nonexistent/POSIX.pm';
+ok !$missed{$_}, "$_ is there, or too late" for $module, '/nonexistent/Mine.pm';
+is scalar(grep { /Prefork/ } keys %missed), 0, 'none of the library';
+
 # Options.
 my $options = Launcher->start(mode => 'explicit', script => "$use $api" . <<'SCRIPT');
 use Mine;

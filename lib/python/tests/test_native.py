@@ -30,6 +30,16 @@ class Messages(Case):
         self.assertFalse([name for name in files if "prefork_interp" in name])
         self.assertTrue(all(name.startswith("/") for name in files))
 
+    def test_where_modules_were_missed_is_reported(self):
+        self.write("", "mine.py")
+        self.write("", "box/__init__.py")
+        missed = self.launch("import mine, box, json").strings_of("miss")
+        for name in ("json.py", "json/__init__.py", "mine/__init__.py"):
+            self.assertIn(str(self.folder / name), missed)
+        for name in ("mine.py", "box.py", "box/__init__.py", "script.py", "json/decoder.py"):
+            self.assertNotIn(str(self.folder / name), missed)
+        self.assertFalse([name for name in missed if "prefork_interp" in name])
+
     def test_an_executor_reports_what_it_has_loaded_once(self):
         self.write("", "late.py")
         launcher = self.launch("if True:\n    import late")
@@ -54,6 +64,7 @@ import colorsys
         launcher = self.launch(text, "explicit")
         files = [str(self.folder / "script.py"), "/also/1", "/also/2"]
         self.assertEqual(sorted(launcher.strings_of("file")), sorted(files))
+        self.assertEqual(launcher.strings_of("miss"), [])
         launcher.run()
         self.assertEqual(launcher.strings_of("file")[-1], "/also/3")
 

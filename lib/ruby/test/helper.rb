@@ -67,6 +67,11 @@ class Launcher
     @messages.select { |type, _| type == 'file' }.flat_map { |_, payload| payload.split("\0") }
   end
 
+  # Paths where nothing was.
+  def missed
+    @messages.select { |type, _| type == 'miss' }.flat_map { |_, payload| payload.split("\0") }
+  end
+
   # Forks an executor for so many requests; its id and the socket of the call. The descriptors come with the message, or
   # separately.
   def park(stdout, stderr, requests: nil, separately: false)

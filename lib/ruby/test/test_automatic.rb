@@ -68,6 +68,15 @@ class TestAutomatic < ScriptTest
     2.times { assert_equal("none #{warm.pid}", warm.run.out) }
   end
 
+  def test_where_features_were_missed_is_reported
+    file('once.rb', '')
+    warm = warm(file('a.rb', "require 'once'\nrequire 'json'\n"), environment: { 'RUBYLIB' => "/nonexistent:#{@folder}" })
+    missed = warm.missed
+    assert_empty(["/nonexistent/once.rb", "/nonexistent/json.rb", "#{@folder}/json.rb"] - missed)
+    assert_empty(missed & ["#{@folder}/once.rb", "#{@folder}/a.rb"])
+    assert_empty(missed.grep(/prefork_interp/))
+  end
+
   def test_files_are_reported_from_setup_and_from_the_executor
     once = file('once.rb', '')
     late = file('late.rb', '')
