@@ -65,7 +65,7 @@
 // Acquire returns when a server is there, the context is done, or a limit is
 // reached. No more executors run than the limit says, because a lease returns
 // when its executor has been reaped and not before. One setup runs at a time for
-// a pool, whoever waits for it. An idle pool ends altogether: its processes, its
+// a pool, whoever waits for it, and where sources change all the time so many a second; see pace.go. An idle pool ends altogether: its processes, its
 // watches and its timer. The only timer of a pool is the one deadline that
 // it waits for.
 //

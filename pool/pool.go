@@ -287,40 +287,6 @@ func (p *Pool) settle() {
 	}
 }
 
-// launchIfNeeded starts a setup if one is due.
-func (p *Pool) launchIfNeeded() {
-	now := time.Now()
-	if at, wanted := p.launchAt(); !wanted || now.Before(at) {
-		return
-	}
-	if err := p.backoff.refusal(now); err != nil {
-		p.fail(err, p.version)
-		return
-	}
-	if room := p.account.take(wish{setup, 1, p.worth.bytes}); room != nil {
-		p.launch(now, room)
-	}
-}
-
-// launchAt returns when a setup is to begin, if one is wanted: because somebody waits
-// for a server, or because the current one is to be replaced while it serves.
-func (p *Pool) launchAt() (at time.Time, wanted bool) {
-	switch {
-	case p.spawning:
-		return at, false
-	case len(p.starved) > p.waitingFor(p.current):
-	case p.renew && p.current != nil:
-	case p.outdated():
-		at = p.replaceAt
-	default:
-		return at, false
-	}
-	if next := p.pace.next(); p.triedVersion < p.version && at.Before(next) {
-		at = next
-	}
-	return at, true
-}
-
 // fail answers all that wait for a server, or for a slot and then a server, and
 // that could have been served by version.
 func (p *Pool) fail(err error, version int) {

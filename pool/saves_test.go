@@ -37,6 +37,7 @@ const (
 // saveOften calls served after each request with what had been saved before it, the
 // launch that has served it and what that has found. It returns the number of launches.
 func saveOften(t *testing.T, folder string, reload Reload, length time.Duration, served func(saved, launch, read int)) int {
+	t.Helper()
 	s := &saver{t: t, script: filepath.Join(folder, "script"), fake: &fake{}}
 	s.save()
 	s.fake.onLaunch = func(int) []string {

@@ -38,6 +38,40 @@ type server struct {
 	die      context.CancelFunc // ends life: no more executors are made
 }
 
+// launchIfNeeded starts a setup if one is due.
+func (p *Pool) launchIfNeeded() {
+	now := time.Now()
+	if at, wanted := p.launchAt(); !wanted || now.Before(at) {
+		return
+	}
+	if err := p.backoff.refusal(now); err != nil {
+		p.fail(err, p.version)
+		return
+	}
+	if room := p.account.take(wish{setup, 1, p.worth.bytes}); room != nil {
+		p.launch(now, room)
+	}
+}
+
+// launchAt returns when a setup is to begin, if one is wanted: because somebody waits
+// for a server, or because the current one is to be replaced while it serves.
+func (p *Pool) launchAt() (at time.Time, wanted bool) {
+	switch {
+	case p.spawning:
+		return at, false
+	case len(p.starved) > p.waitingFor(p.current):
+	case p.renew && p.current != nil:
+	case p.outdated():
+		at = p.replaceAt
+	default:
+		return at, false
+	}
+	if next := p.pace.next(); p.triedVersion < p.version && at.Before(next) {
+		at = next
+	}
+	return at, true
+}
+
 // launch starts a setup of the sources as they are now, with room in the budget.
 func (p *Pool) launch(now time.Time, room *share) {
 	if p.sources.Load() == nil {
