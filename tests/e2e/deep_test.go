@@ -10,7 +10,6 @@ import (
 // A module three imports deep is edited and asked for, again and again: no answer
 // is ever older than the edit.
 func TestDeepModuleIsNeverStale(t *testing.T) {
-	const edits = 200
 	for _, c := range []struct {
 		script, deepest, text string
 		files                 map[string]string
@@ -37,7 +36,7 @@ func TestDeepModuleIsNeverStale(t *testing.T) {
 			s := site.Serve(t, withMode+"prefork_cgi", c.files)
 			s.Want(s.Get("/"+c.script), 200, "0")
 			stale := 0
-			for i := 1; i <= edits; i++ {
+			for i := 1; i <= edits(40); i++ {
 				s.Write(c.deepest, fmt.Sprintf(c.text, i))
 				r := s.Get("/" + c.script)
 				if r.Status != 200 || r.Body != fmt.Sprint(i) {
@@ -46,7 +45,7 @@ func TestDeepModuleIsNeverStale(t *testing.T) {
 				}
 			}
 			if stale > 0 {
-				t.Errorf("%d of %d edits were not seen", stale, edits)
+				t.Errorf("%d edits were not seen", stale)
 			}
 			wantMode(t, s.Get("/"+c.script), "automatic")
 		})
