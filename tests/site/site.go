@@ -52,6 +52,7 @@ type Site struct {
 	Config string   // what stands in the site's block; see Serve
 	TLS    bool     // with a certificate of Caddy's own
 	Under  []string // command that runs Caddy; empty: none
+	Level  string   // of the log; default DEBUG
 
 	Patience time.Duration // of Await; default 20s
 
@@ -136,7 +137,7 @@ func (s *Site) Caddyfile() string {
 	persist_config off
 	storage file_system @STATE@
 	log {
-		level DEBUG
+		level %s
 	}
 	%s
 }
@@ -146,7 +147,7 @@ func (s *Site) Caddyfile() string {
 	root * @SITE@
 	%s
 }
-`, s.Admin, global, scheme, port, config)
+`, s.Admin, cmp.Or(s.Level, "DEBUG"), global, scheme, port, config)
 	text = strings.NewReplacer("@SITE@", s.Folder, "@STATE@", s.State).Replace(text)
 	path := filepath.Join(s.State, "Caddyfile")
 	Must(s.T, os.WriteFile(path, []byte(text), 0o644))
