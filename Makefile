@@ -17,7 +17,7 @@ BENCH_PACKAGES = wrk perl python3 git gitweb libcgi-pm-perl libhtml-mason-perl c
 	uwsgi-plugin-python3 php-fpm
 CADDY_CGI = github.com/aksdb/caddy-cgi/v2@v2.2.7
 
-.PHONY: run reload test check build xcaddy libraries lint fuzz golden bench stages cover clean
+.PHONY: run reload test check build xcaddy libraries lint fuzz golden bench overload soak stages cover clean
 
 # Serves the example site.
 run: packages-run build
@@ -79,6 +79,21 @@ BENCH ?=
 bench: packages-bench
 	mkdir -p .run && OUTPUT=.run/bench-caddy ./xcaddy.sh --with $(CADDY_CGI)
 	$(GO) build -o .run/peers ./tests/bench/peers && .run/peers -caddy .run/bench-caddy $(BENCH)
+
+# Asks for ten times what can be served, and floods one script of ten, in about seven
+# minutes; prints what is asked for beside what was measured: docs/performance.md.
+# OVERLOAD are options, such as '-seconds 10'.
+OVERLOAD ?=
+overload: packages-run
+	$(GO) build -o .run/overload-caddy ./cmd/caddy
+	$(GO) build -o .run/overload ./tests/bench/overload && .run/overload -caddy .run/overload-caddy $(OVERLOAD)
+
+# Injects faults under load, for as long as SOAK says, and judges every response:
+# tests/soak/doc.go. The options are in tests/soak/soak_test.go; the form that
+# `make test` runs takes half a minute. One failing run is repeated with its -seed.
+SOAK ?= -rounds 10 -duration 1h -requests 200000 -per-fault 80
+soak: packages-test
+	$(GO) test -count 1 -timeout 0 -v -run TestSoak ./tests/soak -args $(SOAK)
 
 # Benchmarks of the stages of a request, in the form that benchstat reads.
 stages:

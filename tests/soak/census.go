@@ -74,15 +74,13 @@ func (r *run) rest() *census {
 	in.client.close()
 	r.settle("the end of all pools", r.nothingRuns)
 	var now *census
-	lowest := -1
-	// What ends has ended when there are no fewer goroutines than before.
-	r.settle("a census that stays", func() error {
-		var err error
+	// What is about to end has ended when two look the same.
+	r.settle("a census that stays", func() (err error) {
+		before := now
 		if now, err = r.count(); err != nil {
 			return err
 		}
-		if n := sum(now.goroutines) + sum(now.descriptors); n != lowest {
-			lowest = n
+		if before == nil || !maps.Equal(before.goroutines, now.goroutines) || !maps.Equal(before.descriptors, now.descriptors) {
 			return errors.New("it changes")
 		}
 		return nil
@@ -160,8 +158,9 @@ var (
 func (r *run) count() (*census, error) {
 	c := &census{descriptors: map[string]int{}, goroutines: map[string]int{}, files: len(r.files())}
 	proc := filepath.Join("/proc", strconv.Itoa(r.site.Cmd.Process.Pid))
-	heap, err1 := r.admin("/debug/pprof/heap?gc=1&debug=1")
-	stacks, err2 := r.admin("/debug/pprof/goroutine?debug=2")
+	// In this order: what serves this request ends soon after it.
+	stacks, err1 := r.admin("/debug/pprof/goroutine?debug=2")
+	heap, err2 := r.admin("/debug/pprof/heap?gc=1&debug=1")
 	status, err3 := os.ReadFile(filepath.Join(proc, "status"))
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
