@@ -67,11 +67,10 @@ func sum(counts map[string]int) (n int) {
 func (r *run) rest() *census {
 	in := &injector{run: r, client: newClient(r, 99)}
 	in.awaitAll()
+	in.client.close()
 	idle := r.limits.idle
 	r.limits.idle = 100 * time.Millisecond
 	in.must(in.reload(r.configure()))
-	in.awaitAll() // a pool that several handlers may want learns its limits by a request
-	in.client.close()
 	r.settle("the end of all pools", r.nothingRuns)
 	var now *census
 	// What is about to end has ended when two look the same.
@@ -109,8 +108,11 @@ func (r *run) nothingRuns() error {
 		return err
 	}
 	var pools []json.RawMessage
-	if err := json.Unmarshal(text, &pools); err != nil || len(pools) > 0 {
-		return fmt.Errorf("pools are left: %s, %w", clip(string(text)), err)
+	if err := json.Unmarshal(text, &pools); err != nil {
+		return err
+	}
+	if len(pools) > 0 {
+		return fmt.Errorf("pools are left: %s", clip(string(text)))
 	}
 	if left := leak.Processes(r.site.Folder); len(left) > 0 {
 		return fmt.Errorf("processes are left: %q", left)
@@ -158,7 +160,12 @@ var (
 func (r *run) count() (*census, error) {
 	c := &census{descriptors: map[string]int{}, goroutines: map[string]int{}, files: len(r.files())}
 	proc := filepath.Join("/proc", strconv.Itoa(r.site.Cmd.Process.Pid))
-	// In this order: what serves this request ends soon after it.
+	// In this order: what serves one of our requests ends soon after it.
+	for _, file := range matches(proc, "fd/*") {
+		if target, err := os.Readlink(file); err == nil {
+			c.descriptors[number.ReplaceAllString(target, "")]++
+		}
+	}
 	stacks, err1 := r.admin("/debug/pprof/goroutine?debug=2")
 	heap, err2 := r.admin("/debug/pprof/heap?gc=1&debug=1")
 	status, err3 := os.ReadFile(filepath.Join(proc, "status"))
@@ -167,11 +174,6 @@ func (r *run) count() (*census, error) {
 	}
 	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
 		c.goroutines[place(stack)]++
-	}
-	for _, file := range matches(proc, "fd/*") {
-		if target, err := os.Readlink(file); err == nil {
-			c.descriptors[number.ReplaceAllString(target, "")]++
-		}
 	}
 	c.heap, c.resident = parsed(heapInUse, heap), parsed(resident, status)<<10
 	return c, nil

@@ -48,10 +48,6 @@ func (in *injector) renameOver(s *script) {
 
 // writeInPlace has a file that is empty for a moment: what reads it then fails.
 func (in *injector) writeInPlace(s *script) {
-	if !s.inPlace {
-		in.renameOver(s)
-		return
-	}
 	in.run.model.fault("save in place", s.path)
 	e := in.run.model.expect("save in place of "+s.path, s, "502", "503")
 	in.save(s, false, in.write)
@@ -106,23 +102,16 @@ func (in *injector) deleteAndCreate(s *script) {
 	in.await(s)
 }
 
-// changeModule saves the module of the one script that has one, and now and then
-// something that is none before.
+// changeModule saves the module of a script, and now and then something before that
+// is none.
 func (in *injector) changeModule(s *script) {
-	if s.module == nil {
-		in.renameOver(s)
-		return
-	}
-	in.run.model.fault("save a module", modulePath)
+	m := s.module
+	in.run.model.fault("save a module", m.path)
 	if in.client.random.IntN(3) == 0 {
-		e := in.run.model.expect("syntax error in "+modulePath, s, "502", "503")
-		s.module.begin(true)
-		in.renamed(modulePath, "package Part; sub version {")
-		s.module.end()
+		e := in.run.model.expect("syntax error in "+m.path, s, "502", "503")
+		in.save(m, true, in.renamed)
 		in.pause(300 * time.Millisecond)
 		defer in.run.model.over(e, 0)
 	}
-	text := moduleText(s.module.begin(false))
-	in.renamed(modulePath, text)
-	s.module.end()
+	in.save(m, false, in.renamed)
 }

@@ -22,7 +22,8 @@ type injector struct {
 type fault struct {
 	weight int
 	one    func(*injector, *script)
-	all    func(*injector) // to all scripts, instead
+	which  func(*script) bool // nil: any
+	all    func(*injector)    // to all scripts, instead
 }
 
 // kinds are what is injected.
@@ -31,13 +32,14 @@ var kinds = []fault{
 	{weight: 3, one: (*injector).killAll},
 	{weight: 8, one: (*injector).stop},
 	{weight: 2, one: (*injector).hitGuard},
+	{weight: 2, one: (*injector).hang},
 	{weight: 12, one: (*injector).renameOver},
-	{weight: 10, one: (*injector).writeInPlace},
+	{weight: 10, one: (*injector).writeInPlace, which: (*script).mayBeWrittenInPlace},
 	{weight: 3, one: (*injector).touch},
 	{weight: 3, one: (*injector).storm},
 	{weight: 6, one: (*injector).breakAndMend},
 	{weight: 4, one: (*injector).deleteAndCreate},
-	{weight: 8, one: (*injector).changeModule},
+	{weight: 8, one: (*injector).changeModule, which: (*script).hasModule},
 	{weight: 4, all: (*injector).changeLimits},
 	{weight: 2, all: (*injector).changeIdentity},
 	{weight: 3, all: (*injector).failToLoad},
@@ -64,11 +66,21 @@ func (in *injector) inject() {
 		}
 		in.run.world.RLock()
 		defer in.run.world.RUnlock()
-		s := in.run.scripts[in.client.random.IntN(len(in.run.scripts))]
+		s := in.one(f.which)
 		s.faults.Lock()
 		defer s.faults.Unlock()
 		f.one(in, s)
 		return
+	}
+}
+
+// one returns any script that is such; nil: that is any.
+func (in *injector) one(such func(*script) bool) *script {
+	for {
+		s := in.run.scripts[in.client.random.IntN(len(in.run.scripts))]
+		if such == nil || such(s) {
+			return s
+		}
 	}
 }
 

@@ -149,6 +149,17 @@ func (in *injector) stop(s *script) {
 	victim.signal(syscall.SIGCONT)
 }
 
+// hang asks for the script that never answers.
+func (in *injector) hang(*script) {
+	h := in.run.hanging
+	in.run.model.fault("script hangs", "")
+	e := in.run.model.expect("hanging", h, "504")
+	if a := in.client.ask(h); a.status != 504 {
+		in.run.model.complain("%s: a script that hangs is answered by %d", a, a.status)
+	}
+	in.run.model.over(e, 0)
+}
+
 // guards are the guard of this Caddy.
 func (in *injector) guards() []process {
 	var own []process

@@ -158,24 +158,29 @@ func (m *model) check(a *answer) string {
 	if a.text != want && (a.err == nil || !strings.HasPrefix(want, a.text)) {
 		return fmt.Sprintf("it says %q, which should be %q", clip(a.text), clip(want))
 	}
-	for _, named := range []struct {
-		what    string
-		source  *source
-		version int
-	}{{"script", &a.script.source, script}, {"module", a.script.module, module}, {"configuration", &m.config, config}} {
-		if named.source == nil {
-			continue
-		}
-		least := named.source.inForce(a.sent)
-		if a.script.stale && named.source != &m.config {
-			least = a.newest
-		}
-		if !named.source.permits(named.version, a.sent, a.done, least) {
-			return fmt.Sprintf("version %d of its %s, where %d is the least", named.version, named.what, least)
-		}
-	}
 	if count < 1 || count > a.script.serves {
 		return fmt.Sprintf("it is the %d. of its process", count)
+	}
+	return m.checkVersions(a, script, module, config)
+}
+
+// checkVersions returns which version is not one that an answer may name.
+func (m *model) checkVersions(a *answer, script, module, config int) string {
+	least := a.script.inForce(a.sent)
+	if a.script.stale {
+		least = a.newest
+	}
+	if !a.script.permits(script, a.done, least) {
+		return fmt.Sprintf("version %d of the script, where %d is the least", script, least)
+	}
+	if least = m.config.inForce(a.sent); !m.config.permits(config, a.done, least) {
+		return fmt.Sprintf("version %d of the configuration, where %d is the least", config, least)
+	}
+	if a.script.module == nil {
+		return ""
+	}
+	if least = a.script.module.inForce(a.sent); !a.script.module.permits(module, a.done, least) {
+		return fmt.Sprintf("version %d of the module, where %d is the least", module, least)
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,7 @@ type run struct {
 	site    *site.Site
 	model   *model
 	scripts []*script
+	hanging *script // is none of them
 	tokens  atomic.Int64
 	temp    string // $TMPDIR of Caddy and the scripts
 
@@ -50,12 +52,12 @@ type run struct {
 // Run runs a soak and fails the test for each violation.
 func Run(t testing.TB, options Options) {
 	t.Helper()
-	r := &run{t: t, options: options, model: newModel(), scripts: tree(), temp: t.TempDir()}
+	r := &run{t: t, options: options, model: newModel(), scripts: tree(), hanging: hanging(), temp: t.TempDir()}
 	t.Cleanup(r.report) // after Caddy has ended, and has said what it has to say
 	t.Setenv("TMPDIR", r.temp)
 	r.site = site.Prepare(t, "", nil)
 	r.site.Level = "WARN"
-	for _, s := range r.scripts {
+	for _, s := range slices.Concat(r.scripts, []*script{r.hanging}) {
 		r.plant(s)
 	}
 	r.limits = loadedLimits{maxConcurrent: 4, idle: time.Hour}
@@ -81,8 +83,7 @@ func (r *run) plant(s *script) {
 	r.site.Write(s.path, s.version(s.begin(false)))
 	s.end()
 	if s.module != nil {
-		r.site.Write("-"+modulePath, moduleText(s.module.begin(false)))
-		s.module.end()
+		r.plant(s.module)
 	}
 }
 

@@ -16,7 +16,7 @@ type script struct {
 
 	stale   bool    // the old version may serve until the new one is ready
 	inPlace bool    // it may be written while it is there: its interpreter reads it at once
-	module  *source // of the module that it loads; nil: none
+	module  *script // that it loads; nil: none
 
 	source
 	faults sync.Mutex // held by who does something to it
@@ -27,11 +27,9 @@ func (s *script) version(n int) string {
 	return strings.ReplaceAll(s.text, "VERSION", fmt.Sprint(n))
 }
 
-// modulePath is that of the module of module/app.pl, below the site.
-const modulePath = "module/Part.pm"
+func (s *script) mayBeWrittenInPlace() bool { return s.inPlace }
 
-// moduleText returns the text of a version of it.
-func moduleText(n int) string { return fmt.Sprintf("package Part;\nsub version { %d }\n1;\n", n) }
+func (s *script) hasModule() bool { return s.module != nil }
 
 // What each script writes: versions of script, module and configuration, the number of
 // the request in its process, the request's token, the length of its body, the body,
@@ -88,8 +86,21 @@ func tree() []*script {
 		{path: "automatic/app.py", text: "#!/usr/bin/python3\n" + pythonCount + pythonBody, broken: pythonBroken, weight: 8, serves: 1, inPlace: true},
 		{path: "automatic/app.rb", text: "#!/usr/bin/ruby\n" + rubyCount + rubyBody, broken: rubyBroken, weight: 5, serves: 1, inPlace: true},
 		{path: "explicit/app.pl", text: perl(explicit+perlCount, perlBody), broken: perlBroken, weight: 12, serves: 1, inPlace: true},
-		{path: "module/app.pl", text: "#!/usr/bin/perl\nuse FindBin; use lib $FindBin::Bin; use Part;\n" + perlCount +
-			strings.ReplaceAll(perlBody, "MODULE", "Part::version()"), broken: perlBroken, weight: 10, serves: 1, module: new(source)},
+		{
+			path: "module/app.pl", text: "#!/usr/bin/perl\nuse FindBin; use lib $FindBin::Bin; use Part;\n" + perlCount +
+				strings.ReplaceAll(perlBody, "MODULE", "Part::version()"), broken: perlBroken, weight: 8, serves: 1,
+			module: &script{path: "module/Part.pm", text: "package Part;\nsub version { VERSION }\n1;\n", broken: "package Part; sub version {"},
+		},
+		{
+			path: "module/app.py", text: "#!/usr/bin/python3\nimport part\n" + pythonCount +
+				strings.Replace(pythonBody, "0", "part.version()", 1), broken: pythonBroken, weight: 6, serves: 1,
+			module: &script{path: "module/part.py", text: "def version(): return VERSION\n", broken: "def version("},
+		},
+		{
+			path: "module/app.rb", text: "#!/usr/bin/ruby\nrequire_relative 'part'\n" + rubyCount +
+				strings.Replace(rubyBody, "0", "part_version", 1), broken: rubyBroken, weight: 4, serves: 1,
+			module: &script{path: "module/part.rb", text: "def part_version() VERSION end\n", broken: "def part_version("},
+		},
 		{path: "stale/app.pl", text: perl(perlCount, perlBody), broken: perlBroken, weight: 10, serves: 1, stale: true},
 		{path: "slow/app.pl", text: perl(perlCount, perlSlow), broken: perlBroken, weight: 2, serves: 1},
 		{path: "v1/app.pl", text: perl(explicit+perlCount, perlBody), broken: perlBroken, weight: 4, serves: 1},
@@ -105,8 +116,19 @@ func tree() []*script {
 	}
 }
 
+// hanging is a script that never answers, that ignores whoever asks it to end, and that
+// has descendants which do so, too. Its request is answered for it.
+func hanging() *script {
+	return &script{path: "hang/app.pl", serves: 1, text: `#!/usr/bin/perl
+$SIG{$_} = 'IGNORE' for qw(INT TERM HUP);
+fork and fork; # three of us
+sleep 1000 while 1; # VERSION
+`}
+}
+
 // siteConfig is what stands in the site's block: the handlers in the order in which
-// they are tried.
+// they are tried. Each has processes of its own, so that a pool is one handler's, and
+// takes the limits of a new configuration before anybody asks.
 const siteConfig = `global prefork_cgi {
 	max_concurrent MAX_CONCURRENT
 	idle_timeout IDLE_TIMEOUT
@@ -117,19 +139,29 @@ const siteConfig = `global prefork_cgi {
 log_skip
 route {
 	prefork_cgi /persistent/* {
+		identity string persistent
 		max_requests SERVED_AGAIN
 		env SOAK_CONFIG CONFIG
 	}
 	prefork_cgi /reuse/* {
+		identity string reuse
 		max_requests SERVED_AGAIN
 		reuse on
 		env SOAK_CONFIG CONFIG
 	}
 	prefork_cgi /stale/* {
+		identity string stale
 		reload stale
 		env SOAK_CONFIG CONFIG
 	}
+	prefork_cgi /hang/* {
+		identity string hang
+		timeout 1s
+		grace_period 1s
+		env SOAK_CONFIG CONFIG
+	}
 	prefork_cgi /v1/* {
+		identity string v1
 		library installed
 		env SOAK_CONFIG CONFIG
 	}

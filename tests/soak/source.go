@@ -42,10 +42,10 @@ func (s *source) newest() int {
 	return s.seen
 }
 
-// permits reports whether a response to a request that was sent and done at these
-// times may name a version, and notes that one has. An older one than least is right
-// only if it was in force when the request was sent.
-func (s *source) permits(version int, sent, done time.Time, least int) bool {
+// permits reports whether a response that was done at a time may name a version: one
+// that had begun by then, that is not older than least, and that is not broken. It
+// notes that one has.
+func (s *source) permits(version int, done time.Time, least int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if version < max(least, 1) || version > len(s.saves) || s.saves[version-1].broken || s.saves[version-1].began.After(done) {
