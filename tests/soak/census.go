@@ -79,6 +79,11 @@ func (r *run) rest() *census {
 		if now, err = r.count(); err != nil {
 			return err
 		}
+		for place, n := range now.goroutines {
+			if strings.Contains(place, ourModule) {
+				return fmt.Errorf("%d goroutines of %s are left", n, place)
+			}
+		}
 		if before == nil || !maps.Equal(before.goroutines, now.goroutines) || !maps.Equal(before.descriptors, now.descriptors) {
 			return errors.New("it changes")
 		}
@@ -88,6 +93,9 @@ func (r *run) rest() *census {
 	in.must(in.reload(r.configure()))
 	return now
 }
+
+// ourModule is in the names of all functions that are ours.
+const ourModule = "prefork-cgi/prefork-cgi/"
 
 // settle waits until a check holds.
 func (r *run) settle(what string, check func() error) {

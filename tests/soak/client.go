@@ -52,7 +52,7 @@ func newClient(r *run, n int) *client {
 		}
 		tcp := conn.(*net.TCPConn)
 		_ = tcp.SetReadBuffer(4096) // so that a slow reader is felt
-		if len(addr)%2 == int(c.tokens.Load()%2) {
+		if c.tokens.Load()%2 == 0 {
 			_ = tcp.SetLinger(0)
 		}
 		return conn, nil

@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,7 +55,7 @@ func (p process) ended(patience time.Duration) bool {
 	poll := []unix.PollFd{{Fd: int32(p.handle), Events: unix.POLLIN}}
 	for deadline := time.Now().Add(patience); ; {
 		n, err := unix.Poll(poll, max(0, int(time.Until(deadline).Milliseconds())))
-		if err == nil || err != unix.EINTR { //nolint:errorlint // it is a number
+		if !errors.Is(err, unix.EINTR) {
 			return n > 0
 		}
 	}

@@ -29,7 +29,7 @@ type Options struct {
 
 // A run is one soak.
 type run struct {
-	t       testing.TB
+	tb      testing.TB
 	options Options
 	site    *site.Site
 	model   *model
@@ -50,12 +50,12 @@ type run struct {
 }
 
 // Run runs a soak and fails the test for each violation.
-func Run(t testing.TB, options Options) {
-	t.Helper()
-	r := &run{t: t, options: options, model: newModel(), scripts: tree(), hanging: hanging(), temp: t.TempDir()}
-	t.Cleanup(r.report) // after Caddy has ended, and has said what it has to say
-	t.Setenv("TMPDIR", r.temp)
-	r.site = site.Prepare(t, "", nil)
+func Run(tb testing.TB, options Options) {
+	tb.Helper()
+	r := &run{tb: tb, options: options, model: newModel(), scripts: tree(), hanging: hanging(), temp: tb.TempDir()}
+	tb.Cleanup(r.report) // after Caddy has ended, and has said what it has to say
+	tb.Setenv("TMPDIR", r.temp)
+	r.site = site.Prepare(tb, "", nil)
 	r.site.Level = "WARN"
 	for _, s := range slices.Concat(r.scripts, []*script{r.hanging}) {
 		r.plant(s)
@@ -69,7 +69,7 @@ func Run(t testing.TB, options Options) {
 	for round := range options.Rounds {
 		r.round(round)
 		now := r.rest()
-		t.Logf("round %d: %s", round+1, now)
+		tb.Logf("round %d: %s", round+1, now)
 		if first == nil {
 			first = now
 		} else if err := now.exceeds(first); err != nil {
@@ -89,14 +89,14 @@ func (r *run) plant(s *script) {
 
 // report says what has been counted, and fails the test if there are violations.
 func (r *run) report() {
-	r.t.Logf("seed %d\n%s", r.options.Seed, r.model.report())
+	r.tb.Logf("seed %d\n%s", r.options.Seed, r.model.report())
 	const most = 20
 	for i, text := range r.model.violations {
 		if i == most {
-			r.t.Errorf("and %d violations more", len(r.model.violations)-most)
+			r.tb.Errorf("and %d violations more", len(r.model.violations)-most)
 			break
 		}
-		r.t.Errorf("violation, with seed %d: %s", r.options.Seed, text)
+		r.tb.Errorf("violation, with seed %d: %s", r.options.Seed, text)
 	}
 }
 
@@ -107,27 +107,30 @@ func (r *run) random(n int) *rand.Rand { return rand.New(rand.NewPCG(r.options.S
 func (r *run) round(n int) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.options.Duration/time.Duration(r.options.Rounds))
 	defer cancel()
-	r.began, r.due = time.Now(), make(chan struct{}, 1)
+	r.began, r.due = time.Now(), make(chan struct{}, 100)
 	r.requested.Store(0)
 	r.answered.Store(0)
 	var clients, injectors sync.WaitGroup
 	for i := range r.options.Clients {
 		clients.Go(func() {
-			c := newClient(r, 100*n+i)
+			c := newClient(r, 1000*n+i)
 			defer c.close()
 			c.serve(ctx)
 		})
 	}
 	for i := range faultsAtOnce {
 		injectors.Go(func() {
-			in := &injector{run: r, client: newClient(r, 100*n+50+i)}
+			in := &injector{run: r, client: newClient(r, 1000*n+900+i)}
 			defer in.client.close()
 			for range r.due {
-				in.inject()
+				if ctx.Err() == nil {
+					in.inject()
+				}
 			}
 		})
 	}
 	clients.Wait()
+	cancel() // faults that are due, too
 	close(r.due)
 	injectors.Wait()
 }
@@ -154,7 +157,7 @@ func (r *run) judged() {
 	if r.answered.Add(1)%int64(r.options.PerFault) == 0 {
 		select {
 		case r.due <- struct{}{}:
-		default: // the injectors are behind
+		default: // the injectors are far behind
 		}
 	}
 }

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	site.Main(m)
 }
 
-// TestSoak is short by default; `make soak` has it run for minutes or hours.
+// TestSoak takes half a minute by default; `make soak` has it run for minutes or hours.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes more than half a minute")
