@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -286,11 +285,6 @@ func (h *Handler) interpreter(file string) []string {
 		}
 	}
 	return h.Interpreters[found]
-}
-
-// isStatic reports whether a path is the same for all requests, and absolute.
-func isStatic(path string) bool {
-	return filepath.IsAbs(path) && !strings.Contains(path, "{")
 }
 
 // Interface guards.

@@ -110,3 +110,8 @@ func (h *Handler) covers(spec pool.Spec) bool {
 	}
 	return true
 }
+
+// isStatic reports whether a path is the same for all requests, and absolute.
+func isStatic(path string) bool {
+	return filepath.IsAbs(path) && !strings.Contains(path, "{")
+}

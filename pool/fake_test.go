@@ -110,6 +110,7 @@ func (p *fakeProcess) Kill() {
 		close(p.exited)
 	})
 }
+
 func (p *fakeProcess) Stop() {
 	if !p.deaf {
 		p.Kill()
