@@ -8,17 +8,19 @@
 //	               with the words of caddyfile_args.go
 //	handler.go     one directive's configuration: defaults, checks
 //	limits.go      what the directive and the global option have in common
+//	budget.go      what all scripts have together, and on whose account
 //	app.go         one configuration's generation in the process-wide registry
 //	prewarm.go     scripts that are set up when the configuration has started
 //	exit.go        how everything ends with Caddy, and by when
 //	spec.go        handler and script ──▶ pool.Spec: what setup sees
 //	serve.go       a request's way through: resolve, environ, acquire, call, answer
-//	pipes.go       a call's standard streams, both ends
 //	output.go      a script's output, with its time limits
+//	rota.go        one timer for all calls
 //	response.go    header and body ──▶ client
 //	input.go       the request's body ──▶ script
 //	errors.go      error ──▶ status
-//	observe.go     pool events and script output ──▶ log lines
+//	events.go      pool events ──▶ log lines
+//	observe.go     a call ──▶ log lines, placeholders, the access log
 //	metrics.go     what is counted, and measured
 //	admin.go       pools as they are ──▶ JSON
 package caddymod
