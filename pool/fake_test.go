@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 
 	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
@@ -205,7 +206,7 @@ type fakeCall struct {
 }
 
 func (c *fakeCall) PID() int { return c.process.pid + 1 }
-func (c *fakeCall) Interrupt() {
+func (c *fakeCall) Interrupt(syscall.Signal) {
 	if !c.deaf {
 		c.finish(prefork.Status{Known: true, Signal: 15})
 	}

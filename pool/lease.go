@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prefork-cgi/prefork-cgi/prefork"
@@ -36,6 +37,7 @@ type Lease struct {
 	arrived  time.Time
 	since    time.Time // it has waited for an executor of a server that is there
 	queued   time.Duration
+	stop     syscall.Signal // asks its executor to end
 	grace    time.Duration
 	began    time.Time // its execution
 	streams  bool      // it has given its slot back
@@ -212,7 +214,7 @@ func (l *Lease) Interrupt() {
 	}
 	l.interrupted = true
 	if l.call != nil {
-		l.call.Interrupt()
+		l.call.Interrupt(l.stop)
 		l.kill = time.AfterFunc(l.grace, l.Kill)
 	}
 }

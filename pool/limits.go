@@ -1,6 +1,9 @@
 package pool
 
-import "time"
+import (
+	"syscall"
+	"time"
+)
 
 // Limits bound a pool. A zero field is its default; a negative one is no limit,
 // or none of it.
@@ -23,6 +26,10 @@ type Limits struct {
 	// Grace is how long what was asked to end may take before it is killed.
 	// Default: 5s.
 	Grace time.Duration
+
+	// StopSignal is what asks an executor to end before it is killed. Default: SIGTERM.
+	// Executors of protocol v1 get SIGINT always.
+	StopSignal syscall.Signal
 
 	// ParkedMin and ParkedMax bound how many executors wait for requests that have
 	// not come yet, while the pool is in use. Defaults: none, and MaxConcurrent.
@@ -102,6 +109,9 @@ func (l Limits) WithDefaults() Limits {
 	l.StartTimeout = limit(l.StartTimeout, 30*time.Second)
 	l.IdleTimeout = limit(l.IdleTimeout, 10*time.Minute)
 	l.Grace = limit(l.Grace, 5*time.Second)
+	if l.StopSignal == 0 {
+		l.StopSignal = syscall.SIGTERM
+	}
 	if l.Reload == "" {
 		l.Reload = Strict
 	}

@@ -15,7 +15,7 @@ func (p *Pool) arrived(l *Lease) {
 		p.lull = p.registry.lulls.of(p.ident, time.Now())
 	}
 	p.asked, p.unused = true, false
-	l.version, l.arrived, l.grace = p.version, time.Now(), p.limits.Grace
+	l.version, l.arrived, l.stop, l.grace = p.version, time.Now(), p.limits.StopSignal, p.limits.Grace
 	p.worth.hit(l.arrived)
 	switch {
 	case p.closing:

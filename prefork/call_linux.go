@@ -80,7 +80,7 @@ func (m *monitor) start(ctx context.Context, req Request) (*call, error) {
 	}
 	m.server.guard.hold()
 	m.server.guard.watch(m.server.peer.pid)
-	return &call{monitor: m, streams: s}, nil
+	return &call{monitor: m, streams: s, kin: groupKin()}, nil
 }
 
 func (m *monitor) send(ctx context.Context, stdin *os.File, s *streams, message []byte) error {
@@ -106,6 +106,7 @@ func (m *monitor) send(ctx context.Context, stdin *os.File, s *streams, message 
 type call struct {
 	*monitor
 	*streams
+	kin         *kin
 	interrupted atomic.Bool
 
 	mu       sync.Mutex // guards what follows
@@ -138,9 +139,21 @@ func (c *call) attend(executor *peer) {
 
 // Interrupt implements [Call]. The monitor sees end-of-file, sends SIGINT to its
 // process group, and reports the status on the half that stays open.
-func (c *call) Interrupt() {
+func (c *call) Interrupt(syscall.Signal) {
 	c.interrupted.Store(true)
+	c.noteKin()
 	c.conn.shutdown(unix.SHUT_WR)
+}
+
+// noteKin takes hold of what the executor has started. The monitor, which waits for the
+// executor, is alive if that is.
+func (c *call) noteKin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended && c.peer.hasMemory() {
+		c.kin.note(c.peer.pid)
+		c.kin.noteMembers(c.peer.pid)
+	}
 }
 
 // Kill implements [Call]. The monitor is in the group that it leads, so the
@@ -148,12 +161,19 @@ func (c *call) Interrupt() {
 func (c *call) Kill() {
 	c.interrupted.Store(true)
 	c.PID()
-	c.mu.Lock()
-	if c.executor != nil {
-		c.executor.signal(syscall.SIGKILL)
-	}
-	c.mu.Unlock()
+	c.signalExecutor(syscall.SIGSTOP) // or it would start another meanwhile
+	c.noteKin()
+	c.signalExecutor(syscall.SIGKILL)
 	c.peer.signalGroup(syscall.SIGKILL)
+}
+
+// signalExecutor sends a signal to the executor, if that is known.
+func (c *call) signalExecutor(sig syscall.Signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.executor != nil {
+		_ = c.executor.signal(sig)
+	}
 }
 
 // Answered implements [Call].
@@ -180,6 +200,7 @@ func (c *call) wait() Status {
 	if status.Lost || c.interrupted.Load() {
 		// Nobody waits for what is left of the group any more.
 		c.peer.signalGroup(syscall.SIGKILL)
+		c.kin.end(0)
 	}
 	if status.Signal == int(syscall.SIGINT) && !c.interrupted.Load() {
 		status = Status{}

@@ -63,23 +63,18 @@ func spawn(program string, argv []string, dir string, env []string, files []int)
 	return c, nil
 }
 
-// wait returns when the process has been reaped. It is called once. While it
-// waits no thread is blocked: the poller watches the pidfd.
+// wait returns when the process has been reaped. It is called once.
 func (c *child) wait() Status {
-	defer c.pidfd.Close()
-	status := Status{Lost: true}
-	conn, err := c.pidfd.SyscallConn()
-	if err != nil {
-		return status
+	c.awaitEnd()
+	return c.reap()
+}
+
+// awaitEnd returns when the process has ended, and is to be reaped. While it waits no
+// thread is blocked: the poller watches the pidfd.
+func (c *child) awaitEnd() {
+	if conn, err := c.pidfd.SyscallConn(); err == nil {
+		_ = conn.Read(func(uintptr) bool { return c.ended() })
 	}
-	_ = conn.Read(func(uintptr) bool {
-		if !c.ended() {
-			return false
-		}
-		status = c.reap()
-		return true
-	})
-	return status
 }
 
 // ended reports whether the process waits to be reaped, and leaves it so.
@@ -93,9 +88,10 @@ func (c *child) ended() bool {
 	}
 }
 
-// reap collects the exit status. Until the last step the number is still the
+// reap collects the exit status, once. Until the last step the number is still the
 // process's own, so what goes by number is done before.
 func (c *child) reap() Status {
+	defer c.pidfd.Close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.doomed {
@@ -129,13 +125,20 @@ func (c *child) reap() Status {
 // doom sends sig to the process group, and has the rest of the group killed when
 // the process has ended. After that it does nothing.
 func (c *child) doom(sig syscall.Signal) {
+	c.unreaped(func() {
+		c.doomed = true
+		_ = syscall.Kill(-c.pid, sig)
+	})
+}
+
+// unreaped calls f unless the process has been reaped, which it is not meanwhile: its number
+// is its own.
+func (c *child) unreaped(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.reaped {
-		return
+	if !c.reaped {
+		f()
 	}
-	c.doomed = true
-	_ = syscall.Kill(-c.pid, sig)
 }
 
 // hasMemory reports whether the process lives and has not begun to end.

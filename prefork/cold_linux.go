@@ -3,6 +3,7 @@ package prefork
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -63,7 +64,7 @@ func (c *coldExecutor) Start(_ context.Context, req Request, ended Ended) (Call,
 		return nil, err
 	}
 	go func() { // until it has been reaped
-		status := call.child.wait()
+		status := call.wait()
 		c.Dismiss()
 		ended(status, nil)
 	}()
@@ -89,7 +90,7 @@ func (c *cold) start(req Request) (*coldCall, error) {
 		return nil, err
 	}
 	c.guard.cover(child)
-	return &coldCall{s, child}, nil
+	return &coldCall{streams: s, child: child, kin: sessionKin()}, nil
 }
 
 // Stop implements [Process]. There is nothing to end but our readiness.
@@ -109,17 +110,37 @@ func (c *cold) Exited() <-chan struct{} { return c.exited }
 // A coldCall is one exec of a script.
 type coldCall struct {
 	*streams
-	child *child
+	child       *child
+	kin         *kin
+	interrupted atomic.Bool
+}
+
+// wait returns when the script has been reaped, and after an interruption all that it has
+// started is gone.
+func (c *coldCall) wait() Status {
+	c.child.awaitEnd()
+	if c.interrupted.Load() {
+		c.kin.end(c.child.pid)
+	}
+	return c.child.reap()
 }
 
 // PID implements [Call].
 func (c *coldCall) PID() int { return c.child.pid }
 
 // Interrupt implements [Call].
-func (c *coldCall) Interrupt() { c.child.doom(syscall.SIGTERM) }
+func (c *coldCall) Interrupt(signal syscall.Signal) {
+	c.interrupted.Store(true)
+	c.child.unreaped(func() { c.kin.note(c.child.pid) })
+	c.child.doom(signal)
+}
 
-// Kill implements [Call].
-func (c *coldCall) Kill() { c.child.doom(syscall.SIGKILL) }
+// Kill implements [Call]. The script is stopped first, or it would start another while it is
+// looked at.
+func (c *coldCall) Kill() {
+	c.child.doom(syscall.SIGSTOP)
+	c.Interrupt(syscall.SIGKILL)
+}
 
 // Answered implements [Call].
 func (c *coldCall) Answered() bool { return c.child.hasMemory() }

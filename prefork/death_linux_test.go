@@ -80,7 +80,7 @@ func TestKilledMonitorTakesItsExecutorAlong(t *testing.T) {
 	}
 	awaitEnd(t, executor)
 	next, _ := begin(t, p)
-	next.Interrupt()
+	next.Interrupt(syscall.SIGTERM)
 	next.Wait()
 }
 
@@ -117,12 +117,12 @@ func TestInterruptEndsWhatListensAndKillEndsTheRest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, _ := launch(t, text)
 			polite, _ := begin(t, p)
-			polite.Interrupt()
+			polite.Interrupt(syscall.SIGTERM)
 			if status := polite.Wait(); status.Signal != int(syscall.SIGINT) && status.Signal != int(syscall.SIGTERM) {
 				t.Errorf("status of the polite one is %v", status)
 			}
 			stubborn, pid := begin(t, p, "stubborn")
-			stubborn.Interrupt()
+			stubborn.Interrupt(syscall.SIGTERM)
 			ended := make(chan Status)
 			go func() { ended <- stubborn.Wait() }()
 			select {
@@ -149,11 +149,44 @@ if (!fork) { $SIG{INT} = $SIG{TERM} = 'IGNORE'; print "$$\n"; sleep 1000 while 1
 		t.Run(name, func(t *testing.T) {
 			p, _ := launch(t, text)
 			r, grandchild := begin(t, p)
-			r.Interrupt()
+			r.Interrupt(syscall.SIGTERM)
 			r.Wait()
 			awaitEnd(t, grandchild)
 		})
 	}
+}
+
+// Each process of these ignores what it can; the last ones are in a session of their own.
+func TestKilledCallLeavesNoneOfItsDescendants(t *testing.T) {
+	for name, text := range map[string]string{
+		"warm": perlHead + `$| = 1; prefork_initialisation_complete(log_facility => '');
+$SIG{INT} = $SIG{TERM} = 'IGNORE';
+exec 'setsid', 'sh', '-c', 'sh -c "echo \$\$; sleep 1000; true"; true' unless fork; sleep 1000 while 1;`,
+		"cold": `#!/bin/sh
+trap '' INT TERM
+setsid sh -c 'sh -c "echo \$\$; sleep 1000; true"; true' & while :; do sleep 1000; done
+`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, _ := launch(t, text)
+			r, grandchild := begin(t, p)
+			r.Interrupt(syscall.SIGTERM)
+			if pid, _ := strconv.Atoi(grandchild); syscall.Kill(pid, 0) != nil {
+				t.Errorf("%s has not ignored the signal", grandchild)
+			}
+			r.Kill()
+			r.Wait()
+			if pid, _ := strconv.Atoi(grandchild); alive(pid) {
+				t.Errorf("%s is left when the call's end is told", grandchild)
+			}
+		})
+	}
+}
+
+// alive reports whether a process runs; a zombie does not.
+func alive(pid int) bool {
+	s, ok := statOf(pid)
+	return ok && s.state != "Z"
 }
 
 func TestBackgroundProcessOutlivesAColdCall(t *testing.T) {

@@ -69,10 +69,22 @@ func (s *native) look(all ...happening) {
 		s.mu.Lock()
 		e := s.executors[h.id]
 		s.mu.Unlock()
-		if e != nil && e.look(h.ended) {
+		switch {
+		case e == nil || !e.look(h.ended):
+		case e.interrupted.Load():
+			go func() { // until what it has started is gone
+				e.clear()
+				s.collect(e.id)
+			}()
+		default:
 			ended = append(ended, h.id)
 		}
 	}
+	s.collect(ended...)
+}
+
+// collect has executors reaped that have ended, or are about to.
+func (s *native) collect(ended ...uint32) {
 	s.mu.Lock()
 	lost := s.lost
 	s.mu.Unlock()

@@ -224,7 +224,9 @@ func (s *native) fork(until time.Time, requests int) (Executor, error) {
 		s.leave()
 		return nil, err
 	}
-	e := &nativeExecutor{server: s, until: until, end: make(chan ending, 1), streams: streams, call: ours, left: requests}
+	e := &nativeExecutor{
+		server: s, until: until, end: make(chan ending, 1), streams: streams, kin: groupKin(), call: ours, left: requests,
+	}
 	err = s.register(e)
 	if err == nil {
 		err = s.sendFork(e, theirs, stdin)

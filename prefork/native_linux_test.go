@@ -245,7 +245,7 @@ func TestKilledNativeServer(t *testing.T) {
 	if syscall.Kill(r.PID(), 0) != nil {
 		t.Error("the executor has not outlived the server")
 	}
-	r.Interrupt()
+	r.Interrupt(syscall.SIGTERM)
 	if status := r.Wait(); !status.Lost {
 		t.Errorf("status is %+v", status)
 	}

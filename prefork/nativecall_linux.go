@@ -29,6 +29,7 @@ type nativeExecutor struct {
 	until       time.Time   // when it must have greeted; zero without a limit
 	end         chan ending // receives once: the server has reaped it, or is gone
 	streams     *streams    // that it was forked with; nil when they have been used
+	kin         *kin
 	interrupted atomic.Bool
 	ended       atomic.Bool // or about to: it is being reaped; changes with the mutex held
 
@@ -38,6 +39,7 @@ type nativeExecutor struct {
 	left     int        // requests that it may still have
 	starting bool       // Start uses call, which nobody else may close
 	missed   bool       // something has come on call meanwhile
+	clearing bool       // it was interrupted, and what it has started is to end first
 	gone     bool       // it has been reaped
 	tell     Ended      // who is to be told; nil while it has no request
 	whenGone func()     // is to be told too; may be nil
@@ -67,10 +69,7 @@ func (e *nativeExecutor) look(ended bool) (reap bool) {
 	// One that has not been met is watched for nothing but the end of its socket.
 	if (ended || e.peer == nil) && !e.ended.Swap(true) {
 		reap = true
-		if e.interrupted.Load() {
-			// Nobody waits for what is left of the group any more.
-			e.peer.signalGroup(syscall.SIGKILL)
-		}
+		e.clearing = e.interrupted.Load()
 	}
 	e.mu.Unlock()
 	if tell != nil {
@@ -79,11 +78,21 @@ func (e *nativeExecutor) look(ended bool) (reap bool) {
 	return reap
 }
 
-// runs reports whether it has had a request and has not ended since.
+// runs reports whether it has had a request and has not ended since, with all that ends
+// with it.
 func (e *nativeExecutor) runs() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.peer != nil && !e.ended.Load()
+	return e.peer != nil && (!e.ended.Load() || e.clearing)
+}
+
+// clear ends what an executor has started that was interrupted and has ended. Until it is reaped its
+// number is its own.
+func (e *nativeExecutor) clear() {
+	e.kin.end(e.peer.pid)
+	e.mu.Lock()
+	e.clearing = false
+	e.mu.Unlock()
 }
 
 // readStatus reads that an executor wants another request, and how it has ended its last
@@ -255,16 +264,28 @@ func (e *nativeExecutor) Memory() int64 { return residentMemory(e.peer.pid) }
 func (e *nativeExecutor) PID() int { return e.peer.pid }
 
 // Interrupt implements [Call].
-func (e *nativeExecutor) Interrupt() {
+func (e *nativeExecutor) Interrupt(signal syscall.Signal) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.interrupted.Store(true)
-	e.peer.signalGroup(syscall.SIGTERM)
+	if !e.ended.Load() {
+		e.kin.note(e.peer.pid)
+		e.peer.signalGroup(signal)
+	}
 }
 
-// Kill implements [Call]. The executor may have left the group that it led.
+// Kill implements [Call]. The executor may have left the group that it led. It is stopped
+// first, or it would start another process while it is looked at.
 func (e *nativeExecutor) Kill() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.interrupted.Store(true)
-	e.peer.signal(syscall.SIGKILL)
-	e.peer.signalGroup(syscall.SIGKILL)
+	if !e.ended.Load() {
+		_ = e.peer.signal(syscall.SIGSTOP)
+		e.kin.note(e.peer.pid)
+		_ = e.peer.signal(syscall.SIGKILL)
+		e.peer.signalGroup(syscall.SIGKILL)
+	}
 }
 
 // Answered implements [Call]. The number is the executor's own until it is reaped.

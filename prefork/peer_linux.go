@@ -104,8 +104,9 @@ func readable(fd int) bool {
 }
 
 // signal sends sig to the process.
-func (p *peer) signal(sig syscall.Signal) {
-	p.control(func(fd int) { _ = unix.PidfdSendSignal(fd, sig, nil, 0) })
+func (p *peer) signal(sig syscall.Signal) (err error) {
+	p.control(func(fd int) { err = unix.PidfdSendSignal(fd, sig, nil, 0) })
+	return err
 }
 
 // signalGroup sends sig to the process group that the process leads, or led: a
@@ -129,15 +130,8 @@ func (p *peer) control(f func(fd int)) {
 
 // onlyChild returns the process number of a process's child; 0 if it has none.
 func onlyChild(pid int) int {
-	number := strconv.Itoa(pid)
-	text, err := os.ReadFile("/proc/" + number + "/task/" + number + "/children")
-	if err != nil {
-		return 0
+	if children := childrenOf(pid); len(children) > 0 {
+		return children[0]
 	}
-	first, _, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
-	child, err := strconv.Atoi(first)
-	if err != nil {
-		return 0
-	}
-	return child
+	return 0
 }

@@ -3,6 +3,7 @@ package prefork
 import (
 	"context"
 	"os"
+	"syscall"
 )
 
 // A Launcher starts processes. It is the seam between the pool and the
@@ -124,11 +125,12 @@ type Call interface {
 	// not depend on what the monitor sees.
 	PID() int
 
-	// Interrupt asks the executor to end: SIGTERM to its process group, SIGINT
-	// under protocol v1.
-	Interrupt()
+	// Interrupt asks the executor to end: the signal goes to its process group; under
+	// protocol v1 that is always SIGINT. What it has started ends with it, and its end
+	// is told after theirs: its descendants, and whoever is in its group.
+	Interrupt(signal syscall.Signal)
 
-	// Kill ends the executor and its process group with SIGKILL.
+	// Kill is Interrupt with SIGKILL.
 	Kill()
 
 	// Answered reports, after end-of-file on Stdout, whether the executor has closed

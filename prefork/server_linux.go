@@ -104,7 +104,7 @@ func (s *server) Kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gone.Err() == nil {
-		s.peer.signal(syscall.SIGKILL)
+		_ = s.peer.signal(syscall.SIGKILL)
 	}
 }
 
