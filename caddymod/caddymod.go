@@ -5,7 +5,7 @@
 // It is the only package that knows Caddy and its logger.
 //
 //	caddyfile.go   Caddyfile tokens ──▶ the structs of handler.go and limits.go,
-//	               with the words of caddyfile_args.go
+//	               with the words of caddyfile_args.go; those of limits: caddyfile_limits.go
 //	handler.go     one directive's configuration: defaults, checks
 //	limits.go      what the directive and the global option have in common
 //	budget.go      what all scripts have together, and on whose account
@@ -14,7 +14,9 @@
 //	exit.go        how everything ends with Caddy, and by when
 //	spec.go        handler and script ──▶ pool.Spec: what setup sees
 //	serve.go       a request's way through: resolve, environ, acquire, call, answer
-//	output.go      a script's output, with its time limits
+//	output.go      a script's output
+//	patience.go    time limits, and how a request body keeps its own
+//	deadline.go    how an output keeps the script's
 //	rota.go        one timer for all calls
 //	response.go    header and body ──▶ client
 //	input.go       the request's body ──▶ script

@@ -51,6 +51,7 @@ func TestContradictionsAreRefused(t *testing.T) {
 		"fork_safety maybe":           "warn, cold or refuse",
 		"preload a,b":                 "not the name of a module",
 		"grace_period off":            "cannot be off",
+		"stop_signal KILL":            "TERM, INT, HUP",
 		"prewarm a.pl":                "needs root in the same block",
 		"script /a\nprewarm a.pl":     "which prewarm without a path means",
 		"root /srv\nprewarm ../a.pl":  "neither a path below root",

@@ -58,9 +58,9 @@ func (x *exchange) end(err error) error {
 		err = x.output.abort(err)
 	}
 	// A client that leaves makes a write fail, sometimes before we are told. One
-	// that has only ended its body may still read.
-	body := (*cgi.BodyError)(nil)
-	if cause := context.Cause(x.r.Context()); cause != nil && !errors.As(err, &body) {
+	// that has only ended its body may still read, and one that has given up after a limit has not caused it.
+	body, limit := (*cgi.BodyError)(nil), (*limitError)(nil)
+	if cause := context.Cause(x.r.Context()); cause != nil && !errors.As(err, &body) && !errors.As(err, &limit) {
 		err = cause
 	}
 	x.failure = err
@@ -86,6 +86,7 @@ func statusOf(err error) (status int, retryAfter time.Duration, why cause) {
 		badPath   *cgi.BadPathError
 		forbidden *cgi.ForbiddenError
 		body      *cgi.BodyError
+		limit     *limitError
 		tooLarge  *http.MaxBytesError
 		backoff   *pool.BackoffError
 	)
@@ -106,6 +107,8 @@ func statusOf(err error) (status int, retryAfter time.Duration, why cause) {
 		return http.StatusRequestEntityTooLarge, 0, "body_too_large"
 	case hasLeft(err):
 		return statusClientClosed, 0, "client_left"
+	case errors.As(err, &limit):
+		return limit.status(), 0, limit.cause()
 	case errors.As(err, &body) && errors.Is(err, os.ErrDeadlineExceeded):
 		return http.StatusRequestTimeout, 0, "body_stalled"
 	case errors.As(err, &body):
@@ -139,8 +142,6 @@ func scriptFault(err error) (status int, why cause) {
 		header *cgi.HeaderError
 	)
 	switch {
-	case errors.Is(err, errSilent):
-		return http.StatusGatewayTimeout, "timeout"
 	case errors.As(err, &setup) && setup.TimedOut:
 		return http.StatusGatewayTimeout, "setup_timeout"
 	case errors.As(err, &setup):

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -30,7 +31,8 @@ func TestStatusOfEveryError(t *testing.T) {
 		{&cgi.ForbiddenError{File: "a"}, 403, ""},
 		{&cgi.BodyError{Err: errors.New("bad chunk")}, 400, ""},
 		{cgi.ErrNotFound, 404, ""},
-		{errStalled, 408, ""},
+		{&cgi.BodyError{Err: &limitError{limit: "body_timeout", client: true}}, 408, ""},
+		{&cgi.BodyError{Err: os.ErrDeadlineExceeded}, 408, ""},
 		{cgi.ErrBodyTooLarge, 413, ""},
 		{&cgi.BodyError{Err: &http.MaxBytesError{Limit: 1}}, 413, ""},
 		{&cgi.BodyError{Err: context.Canceled}, 499, ""},
@@ -58,7 +60,7 @@ func TestStatusOfEveryError(t *testing.T) {
 		{pool.ErrClosed, 503, "1"},
 		{&pool.BackoffError{RetryIn: 2500 * time.Millisecond, Err: setup}, 503, "3"},
 		{&prefork.SetupError{Script: "a", TimedOut: true}, 504, ""},
-		{errSilent, 504, ""},
+		{&limitError{limit: "silence_timeout"}, 504, ""},
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("wrapped: %w", c.err)} {
 			w := httptest.NewRecorder()

@@ -99,6 +99,7 @@ type Handler struct {
 	app    *App
 	logger *zap.Logger
 	stderr *zap.Logger
+	stalls *rota // has who waits for a request body; nil without a limit
 	// Derived from the fields above by Provision.
 	setupEnv   []string          // what setup sees
 	requestEnv map[string]string // Env that belongs to each request
@@ -153,6 +154,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.Limits = h.Limits.or(h.app.Limits).or(builtin)
 	if err = h.check(); err != nil {
 		return err
+	}
+	if limit := h.bodyTimeout(); limit > 0 {
+		h.stalls = &rota{delay: limit}
 	}
 	if h.Script == "" {
 		h.Root = cmp.Or(h.Root, defaultRoot)

@@ -29,7 +29,6 @@ type input struct {
 	done chan struct{} // closed when the body is not read any more; nil without a goroutine
 
 	closing atomic.Bool // the exchange is over, and the end of the body no error
-	waiting atomic.Bool // for the client to send more
 }
 
 // newInput returns what feeds a body, and the script's end; that is nil for
@@ -81,28 +80,20 @@ func (in *input) feed() {
 // end; that is no error. A body that cannot be read is.
 func (in *input) run() {
 	defer close(in.done)
-	source := &bodyReader{Reader: in.rest, waiting: &in.waiting}
+	source := &bodyReader{Reader: in.rest, waiting: &in.x.output.waiting}
 	_, _ = io.Copy(progressWriter{in.pipe, in.x.output}, source)
+	if source.err != nil && !errors.Is(source.err, io.EOF) && !in.closing.Load() {
+		_ = in.x.output.abort(source.err) // before the script takes what it has for all
+	}
 	_ = in.pipe.Close()
-	switch {
-	case source.err == nil:
+	in.x.output.progress() // from here on the script waits for nobody
+	if source.err == nil {
 		// Not by source: the script waits for nothing of this.
+		if in.x.body != nil {
+			in.x.body.unused.Store(true)
+		}
 		_, _ = io.CopyN(io.Discard, in.rest, lingerLimit)
-	case !errors.Is(source.err, io.EOF) && !in.closing.Load():
-		_ = in.x.output.abort(source.err)
 	}
-}
-
-// errStalled says that a client has not sent what it announced.
-var errStalled = &cgi.BodyError{Err: os.ErrDeadlineExceeded}
-
-// blame returns err, or that the client is to blame: a script that is silent may
-// be waiting for what the client does not send.
-func (in *input) blame(err error) error {
-	if errors.Is(err, errSilent) && in.waiting.Load() {
-		return errStalled
-	}
-	return err
 }
 
 // close ends the copying. A handler must not return while its body is read.
@@ -161,7 +152,6 @@ type progressWriter struct {
 
 func (w progressWriter) Write(p []byte) (int, error) {
 	n, err := w.pipe.Write(p)
-	w.output.sign(true)
-	w.output.wake()
+	w.output.progress()
 	return n, err
 }

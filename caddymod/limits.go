@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/prefork-cgi/prefork-cgi/pool"
+	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
 
 // Limits bound the processes of each script. A field that is not set has the
@@ -64,6 +64,26 @@ type Limits struct {
 	// body counts as a sign of life. Default: `60s`.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
+	// The first of these two alone: up to the end of the header. Default: as timeout.
+	FirstByteTimeout caddy.Duration `json:"first_byte_timeout,omitempty"`
+
+	// The second: from one byte of output to the next, and from the last one to the end of
+	// the process. Default: as timeout.
+	SilenceTimeout caddy.Duration `json:"silence_timeout,omitempty"`
+
+	// How long a script may take altogether, from its call to the end of its process.
+	// Default: no limit.
+	RunTimeout caddy.Duration `json:"run_timeout,omitempty"`
+
+	// How long the client may send nothing of the request body; then it is answered with
+	// 408, and the script ends. Default: as timeout.
+	BodyTimeout caddy.Duration `json:"body_timeout,omitempty"`
+
+	// The signal that asks a script to end: TERM, INT, HUP, QUIT, USR1 or USR2. When
+	// grace_period is over KILL follows. With Debian's library it is always INT.
+	// Default: `TERM`.
+	StopSignal string `json:"stop_signal,omitempty"`
+
 	// How long the processes of a script stay after its last request.
 	// Default: `10m`.
 	IdleTimeout caddy.Duration `json:"idle_timeout,omitempty"`
@@ -103,35 +123,45 @@ const (
 	defaultSpoolLimit = 1 << 30
 )
 
-// or returns l with what it does not set taken from defaults.
+// or returns l with what it does not set taken from defaults. A timeout of its own
+// outweighs what defaults has for parts of it.
 func (l Limits) or(defaults Limits) Limits {
+	if l.Timeout != 0 {
+		defaults.FirstByteTimeout, defaults.SilenceTimeout, defaults.BodyTimeout = 0, 0, 0
+	}
 	return Limits{
-		MaxConcurrent: cmp.Or(l.MaxConcurrent, defaults.MaxConcurrent),
-		Parked:        cmp.Or(l.Parked, defaults.Parked),
-		MaxRequests:   cmp.Or(l.MaxRequests, defaults.MaxRequests),
-		MaxAge:        cmp.Or(l.MaxAge, defaults.MaxAge),
-		MaxGrowth:     cmp.Or(l.MaxGrowth, defaults.MaxGrowth),
-		QueueSize:     cmp.Or(l.QueueSize, defaults.QueueSize),
-		QueueWait:     cmp.Or(l.QueueWait, defaults.QueueWait),
-		Streams:       cmp.Or(l.Streams, defaults.Streams),
-		StreamAfter:   cmp.Or(l.StreamAfter, defaults.StreamAfter),
-		Overload:      cmp.Or(l.Overload, defaults.Overload),
-		StartTimeout:  cmp.Or(l.StartTimeout, defaults.StartTimeout),
-		Timeout:       cmp.Or(l.Timeout, defaults.Timeout),
-		IdleTimeout:   cmp.Or(l.IdleTimeout, defaults.IdleTimeout),
-		GracePeriod:   cmp.Or(l.GracePeriod, defaults.GracePeriod),
-		Reload:        cmp.Or(l.Reload, defaults.Reload),
-		SpoolLimit:    cmp.Or(l.SpoolLimit, defaults.SpoolLimit),
+		MaxConcurrent:    cmp.Or(l.MaxConcurrent, defaults.MaxConcurrent),
+		Parked:           cmp.Or(l.Parked, defaults.Parked),
+		MaxRequests:      cmp.Or(l.MaxRequests, defaults.MaxRequests),
+		MaxAge:           cmp.Or(l.MaxAge, defaults.MaxAge),
+		MaxGrowth:        cmp.Or(l.MaxGrowth, defaults.MaxGrowth),
+		QueueSize:        cmp.Or(l.QueueSize, defaults.QueueSize),
+		QueueWait:        cmp.Or(l.QueueWait, defaults.QueueWait),
+		Streams:          cmp.Or(l.Streams, defaults.Streams),
+		StreamAfter:      cmp.Or(l.StreamAfter, defaults.StreamAfter),
+		Overload:         cmp.Or(l.Overload, defaults.Overload),
+		StartTimeout:     cmp.Or(l.StartTimeout, defaults.StartTimeout),
+		Timeout:          cmp.Or(l.Timeout, defaults.Timeout),
+		FirstByteTimeout: cmp.Or(l.FirstByteTimeout, defaults.FirstByteTimeout),
+		SilenceTimeout:   cmp.Or(l.SilenceTimeout, defaults.SilenceTimeout),
+		RunTimeout:       cmp.Or(l.RunTimeout, defaults.RunTimeout),
+		BodyTimeout:      cmp.Or(l.BodyTimeout, defaults.BodyTimeout),
+		StopSignal:       cmp.Or(l.StopSignal, defaults.StopSignal),
+		IdleTimeout:      cmp.Or(l.IdleTimeout, defaults.IdleTimeout),
+		GracePeriod:      cmp.Or(l.GracePeriod, defaults.GracePeriod),
+		Reload:           cmp.Or(l.Reload, defaults.Reload),
+		SpoolLimit:       cmp.Or(l.SpoolLimit, defaults.SpoolLimit),
 	}
 }
 
 // builtin are the defaults where neither directive nor global option says more.
 var builtin = Limits{
-	Timeout: caddy.Duration(defaultTimeout), SpoolLimit: defaultSpoolLimit, Overload: http.StatusServiceUnavailable,
+	Timeout: caddy.Duration(defaultTimeout), StopSignal: "TERM", SpoolLimit: defaultSpoolLimit, Overload: http.StatusServiceUnavailable,
 }
 
 // forPool returns what the pool enforces.
 func (l Limits) forPool() pool.Limits {
+	signal, _ := prefork.StopSignal(l.StopSignal) // it has been validated
 	return pool.Limits{
 		MaxConcurrent: l.MaxConcurrent,
 		ParkedMin:     l.Parked.Min,
@@ -147,6 +177,7 @@ func (l Limits) forPool() pool.Limits {
 		StartTimeout:  time.Duration(l.StartTimeout),
 		IdleTimeout:   time.Duration(l.IdleTimeout),
 		Grace:         time.Duration(l.GracePeriod),
+		StopSignal:    signal,
 		Reload:        pool.Reload(l.Reload),
 	}
 }
@@ -165,132 +196,12 @@ func (l Limits) validate() error {
 	if l.Overload != 0 && (l.Overload < 400 || l.Overload > 599) {
 		return fmt.Errorf("overload is %d; it must be the status of an error, such as 503 or 429", l.Overload)
 	}
+	if _, err := prefork.StopSignal(l.StopSignal); err != nil {
+		return err
+	}
 	switch pool.Reload(l.Reload) {
 	case "", pool.Strict, pool.Stale, pool.Off:
 		return nil
 	}
 	return fmt.Errorf("reload is %q; it can be strict, stale or off", l.Reload)
-}
-
-// limitNames are what Limits.unmarshal knows.
-const limitNames = "max_concurrent, parked, max_requests, queue, streams, overload, start_timeout, timeout, idle_timeout, grace_period, reload, spool_limit"
-
-// unmarshal reads a limit; known is false if the word is none.
-func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
-	switch d.Val() {
-	case "max_concurrent":
-		err = value(d, &l.MaxConcurrent, parseCount)
-	case "parked":
-		err = l.unmarshalParked(d)
-	case "max_requests":
-		err = l.unmarshalRequests(d)
-	case "queue":
-		err = l.unmarshalQueue(d)
-	case "streams":
-		err = l.unmarshalStreams(d)
-	case "overload":
-		err = value(d, &l.Overload, func(word string) (int, error) { return parseNumber(word, 1) })
-	case "start_timeout":
-		err = value(d, &l.StartTimeout, parseDuration)
-	case "timeout":
-		err = value(d, &l.Timeout, parseDuration)
-	case "idle_timeout":
-		err = value(d, &l.IdleTimeout, parseDuration)
-	case "grace_period":
-		err = value(d, &l.GracePeriod, parseDuration)
-	case "reload":
-		err = one(d, &l.Reload)
-	case "spool_limit":
-		err = value(d, &l.SpoolLimit, parseSize)
-	default:
-		return false, nil
-	}
-	return true, err
-}
-
-// unmarshalParked reads `parked <min> <max> [v1]` or `parked off`.
-func (l *Limits) unmarshalParked(d *caddyfile.Dispenser) (err error) {
-	words := d.RemainingArgs()
-	if l.Parked.Max != 0 {
-		return d.Err("parked is given twice")
-	}
-	if len(words) == 1 && words[0] == off {
-		l.Parked.Max = -1
-		return nil
-	}
-	if len(words) == 3 && words[2] == "v1" {
-		l.Parked.V1 = true
-		words = words[:2]
-	}
-	if len(words) != 2 {
-		return d.Err("parked wants the least and the largest number, and v1 if executors of Debian's library may be parked; or off")
-	}
-	if l.Parked.Min, err = parseNumber(words[0], 0); err == nil {
-		l.Parked.Max, err = parseNumber(words[1], 1)
-	}
-	if err != nil {
-		return d.Errf("parked: %v", err)
-	}
-	return nil
-}
-
-// unmarshalRequests reads `max_requests <number> [<age> [<growth>]]`.
-func (l *Limits) unmarshalRequests(d *caddyfile.Dispenser) (err error) {
-	words := d.RemainingArgs()
-	if len(words) == 0 || len(words) > 3 {
-		return d.ArgErr()
-	}
-	if l.MaxRequests != 0 {
-		return d.Err("max_requests is given twice")
-	}
-	l.MaxRequests, err = parseNumber(words[0], 1)
-	if len(words) > 1 && err == nil {
-		l.MaxAge, err = parseDuration(words[1])
-	}
-	if len(words) > 2 && err == nil {
-		l.MaxGrowth, err = parseSize(words[2])
-	}
-	if err != nil {
-		return d.Errf("max_requests: %v", err)
-	}
-	return nil
-}
-
-// unmarshalStreams reads `streams <number>|off [<after>]`.
-func (l *Limits) unmarshalStreams(d *caddyfile.Dispenser) (err error) {
-	words := d.RemainingArgs()
-	if len(words) == 0 || len(words) > 2 {
-		return d.ArgErr()
-	}
-	if l.Streams != 0 {
-		return d.Err("streams is given twice")
-	}
-	l.Streams, err = parseCount(words[0])
-	if len(words) > 1 && err == nil {
-		l.StreamAfter, err = parseDuration(words[1])
-	}
-	if err != nil {
-		return d.Errf("streams: %v", err)
-	}
-	return nil
-}
-
-func (l *Limits) unmarshalQueue(d *caddyfile.Dispenser) error {
-	words := d.RemainingArgs()
-	if len(words) == 0 || len(words) > 2 {
-		return d.ArgErr()
-	}
-	if l.QueueSize != 0 {
-		return d.Err("queue is given twice")
-	}
-	var err error
-	if l.QueueSize, err = parseQueueSize(words[0]); err != nil {
-		return d.Errf("queue: %v", err)
-	}
-	if len(words) == 2 {
-		if l.QueueWait, err = parseDuration(words[1]); err != nil {
-			return d.Errf("queue: %v", err)
-		}
-	}
-	return nil
 }

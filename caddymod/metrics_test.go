@@ -101,7 +101,7 @@ func TestEventsAreCounted(t *testing.T) {
 		"ok":          {prefork.Status{Known: true}, nil},
 		"nonzero":     {prefork.Status{Known: true, Code: 3}, nil},
 		"killed":      {prefork.Status{Known: true, Signal: 9}, nil},
-		"failed":      {prefork.Status{Known: true}, errSilent},
+		"failed":      {prefork.Status{Known: true}, &limitError{limit: "silence_timeout"}},
 		"client_left": {prefork.Status{Known: true, Signal: 15}, context.Canceled},
 	} {
 		before := value(calls.of[outcome])

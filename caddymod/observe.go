@@ -40,7 +40,7 @@ func (x *exchange) observeCall() {
 	})
 	x.lease.AfterEnd(func() {
 		x.ran = x.took()
-		x.output.wake()
+		x.output.ended()
 		if quick.stop() {
 			x.endStderr(stderr)
 		}
@@ -165,11 +165,15 @@ func (x *exchange) logEnd() {
 	status := x.lease.Status()
 	countCall(status, x.failure, x.ran)
 	level := zapcore.DebugLevel
+	reason := x.failure
+	if reason == nil { // it may have gone on after its response, and for too long
+		reason = x.output.reason()
+	}
 	switch failed, _, _ := statusOf(x.failure); {
 	case x.failure != nil && failed < http.StatusInternalServerError: // the client's fault, as Caddy has it
 	case x.failure != nil:
 		level = zapcore.ErrorLevel
-	case status.Crashed() || status.Code != 0:
+	case reason != nil || status.Crashed() || status.Code != 0:
 		level = zapcore.WarnLevel
 	}
 	entry := x.logger.Check(level, "script has ended")
@@ -181,8 +185,8 @@ func (x *exchange) logEnd() {
 		zap.Duration("duration", x.ran),
 		zap.Duration("queued", x.lease.Queued()))
 	fields = append(fields, usageFields(status.Usage)...)
-	if x.failure != nil {
-		fields = append(fields, zap.Error(x.failure), zap.Bool("broken_off", x.sent))
+	if reason != nil {
+		fields = append(fields, zap.Error(reason), zap.Bool("broken_off", x.failure != nil && x.sent))
 	}
 	entry.Write(fields...)
 }

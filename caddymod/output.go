@@ -6,14 +6,12 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prefork-cgi/prefork-cgi/pool"
 	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
-
-// errSilent says that a script has given no sign of life for as long as it may.
-var errSilent = errors.New("the script exceeded its time limit")
 
 // errPause says that nothing came for a moment.
 var errPause = errors.New("no output for now")
@@ -30,24 +28,27 @@ type output struct {
 	buffer *bufio.Reader // of what Read returns
 	pipe   *os.File
 	lease  *pool.Lease
-	limit  time.Duration // without a sign of life; negative for none
+	patience
+
+	waiting atomic.Bool // for the client to send more of the request: the script may wait for it too
 
 	mu      sync.Mutex // guards what follows, and the pipe's read deadline
+	began   time.Time  // the call
 	alive   time.Time  // last sign of life
 	pausing bool       // a read ends when nothing has come for flushDelay
 	paused  bool       // nothing has
-	slow    bool       // the limit is kept from now on
+	slow    bool       // limits are kept from now on
 	armed   bool       // the pipe has a deadline
 	closed  bool
-	body    bool  // each byte is a sign of life
-	aborted error // why nothing more is to be read
+	body    bool        // each byte is a sign of life
+	aborted error       // why nothing more is to be read
+	watch   *time.Timer // ends an executor whose output is not being read; nil if there is no such limit
 }
 
-// newOutput takes pipe over. Until next is called the limit is for all that is
-// read together, counted from the begin of the call: the header. It is kept from the call
-// of slowDown on.
-func newOutput(pipe *os.File, lease *pool.Lease, began time.Time, limit time.Duration) *output {
-	o := &output{pipe: pipe, lease: lease, limit: limit, alive: began}
+// newOutput takes pipe over. Until next is called what is read is the header. Limits
+// are kept from the call of slowDown on.
+func newOutput(pipe *os.File, lease *pool.Lease, began time.Time, limits patience) *output {
+	o := &output{pipe: pipe, lease: lease, patience: limits, began: began, alive: began}
 	o.buffer = buffers.Get().(*bufio.Reader)
 	o.buffer.Reset(o)
 	return o
@@ -80,11 +81,15 @@ func (o *output) discard() error {
 			return err
 		}
 	}
-	select {
-	case <-o.lease.Finished():
-		return nil
-	case <-o.expired():
-		return errSilent
+	for {
+		select {
+		case <-o.lease.Finished():
+			return o.reason()
+		case <-o.silent():
+			if err := o.overdue(); err != nil {
+				return err
+			}
+		}
 	}
 }
 
@@ -128,6 +133,12 @@ func (o *output) sign(input bool) {
 	}
 }
 
+// progress notes that the script has taken some of its input, or has been sent all of it.
+func (o *output) progress() {
+	o.sign(true)
+	o.wake()
+}
+
 // flushes has who waits for output to come without a pause.
 var flushes = &rota{delay: flushDelay}
 
@@ -139,17 +150,13 @@ func (o *output) pauses() {
 	o.wake()
 }
 
-// slowDown has the limit kept: the script is none of those that end at once.
+// slowDown has limits kept: the script is none of those that end at once.
 func (o *output) slowDown() {
 	o.mu.Lock()
 	o.slow = true
-	closed := o.closed
 	o.mu.Unlock()
-	if closed {
-		o.limitRest()
-	} else {
-		o.wake()
-	}
+	o.guard()
+	o.wake()
 }
 
 // wake has a read that waits look at what has changed.
@@ -180,8 +187,8 @@ func (o *output) deadline() time.Time {
 		return time.Unix(1, 0)
 	case o.pausing && o.paused:
 		return time.Unix(1, 0)
-	case o.slow && !o.pausing && o.limit > 0:
-		return o.alive.Add(o.limit)
+	case o.slow && !o.pausing:
+		return o.silentAt()
 	}
 	return time.Time{}
 }
@@ -195,10 +202,18 @@ func (o *output) overdue() error {
 		return o.aborted
 	case o.pausing && o.paused:
 		return errPause
-	case o.limit > 0 && time.Since(o.alive) >= o.limit:
-		return errSilent
+	}
+	if at := o.silentAt(); !at.IsZero() && !time.Now().Before(at) {
+		return o.exceeded()
 	}
 	return nil
+}
+
+// reason returns why the executor has been ended; nil if it has not.
+func (o *output) reason() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.aborted
 }
 
 // abort ends the executor, and the reading, for the first reason that is given.
@@ -215,38 +230,14 @@ func (o *output) abort(reason error) error {
 	return reason
 }
 
-// expired delivers when the limit is over, counted from now.
-func (o *output) expired() <-chan time.Time {
-	if o.limit <= 0 {
-		return nil
-	}
-	return time.After(o.limit)
-}
-
 // close gives pipe and buffer back. An executor that still runs may do so for as
-// long as it may be silent; then it is ended.
+// long as it may be silent, counted from now; then it is ended.
 func (o *output) close() {
 	_ = o.pipe.Close()
 	o.buffer.Reset(nil)
 	buffers.Put(o.buffer)
 	o.mu.Lock()
-	o.closed = true
-	slow := o.slow
+	o.closed, o.body, o.alive = true, true, time.Now()
 	o.mu.Unlock()
-	if slow {
-		o.limitRest()
-	}
-}
-
-// limitRest has an executor ended that runs on after its exchange. If it has ended by
-// then nothing happens.
-func (o *output) limitRest() {
-	select {
-	case <-o.lease.Finished():
-		return
-	default:
-	}
-	if o.limit > 0 {
-		time.AfterFunc(o.limit, o.lease.Interrupt)
-	}
+	o.guard()
 }

@@ -176,7 +176,7 @@ func (x *exchange) awaitEnd() bool {
 	case answered:
 		wait = time.After(endWait)
 	default:
-		wait = x.output.expired()
+		wait = x.output.silent()
 	}
 	select {
 	case <-x.lease.Finished():

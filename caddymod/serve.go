@@ -111,6 +111,7 @@ type exchange struct {
 	script   cgi.Script
 
 	lease     *pool.Lease   // nil before it is acquired
+	body      *timedBody    // nil without a limit
 	output    *output       // nil before the call
 	began     time.Time     // of the call
 	parts     atomic.Int32  // of what has to be over before it can be told of: the request, the call
@@ -129,6 +130,7 @@ func (x *exchange) serve() error {
 			return x.fail(err)
 		}
 	}
+	x.timeBody()
 	body, err := cgi.NewBody(x.r, x.spoolLimit())
 	if err != nil {
 		return x.fail(err)
@@ -153,18 +155,18 @@ func (x *exchange) serve() error {
 	}
 	defer x.output.close()
 	defer input.close()
-	stop := context.AfterFunc(x.r.Context(), func() { _ = x.output.abort(context.Cause(x.r.Context())) })
+	stop := context.AfterFunc(x.r.Context(), func() { _ = x.output.abort(x.cause()) })
 	defer stop()
 
 	response, err := x.header()
 	if err != nil {
-		return x.fail(input.blame(err))
+		return x.fail(err)
 	}
 	if response.Kind == cgi.LocalRedirect {
 		return x.redirect(response.Location)
 	}
 	if err := x.send(response); err != nil {
-		x.breakOff(input.blame(err))
+		x.breakOff(err)
 	}
 	return nil
 }
@@ -186,7 +188,7 @@ func (x *exchange) call(body *cgi.Body, req prefork.Request) (*input, error) {
 		in.abandon()
 		return nil, err
 	}
-	x.output = newOutput(x.lease.Stdout(), x.lease, x.began, time.Duration(x.Timeout))
+	x.output = newOutput(x.lease.Stdout(), x.lease, x.began, x.patience())
 	x.observeCall()
 	in.feed()
 	return in, nil

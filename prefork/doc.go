@@ -70,7 +70,8 @@
 //
 // A script gets descriptors 0, 1 and 2 and no other (setup: the four above as
 // well), the environment it is given and no other, default signal dispositions,
-// no ambient capabilities, and a session of its own. Whatever is killed, the
+// no ambient capabilities, and a session of its own. The end of a call that was interrupted
+// is told when its kin is gone. Whatever is killed, the
 // others notice by end-of-file; the [guard] ends what cannot notice. Nothing
 // here polls.
 //

@@ -42,7 +42,7 @@ func (e *SetupError) Error() string {
 	reason := "exit status " + e.Status.String()
 	switch {
 	case e.TimedOut:
-		reason = "start limit reached"
+		reason = "it exceeded the start_timeout"
 	case e.Status.Signal != 0:
 		reason = "ended by " + e.Status.String()
 	}

@@ -16,7 +16,7 @@ func TestErrorsSayWhatFailedAndWhy(t *testing.T) {
 		"cannot set up /a: exit status 0":                      &SetupError{Script: "/a", Status: Status{Known: true}, Stderr: []byte(" \n")},
 		"cannot set up /a: exit status unknown":                &SetupError{Script: "/a", Status: Status{Lost: true}},
 		"cannot set up /a: ended by " + killed.String():        &SetupError{Script: "/a", Status: killed},
-		"cannot set up /a: start limit reached: still waiting": &SetupError{Script: "/a", TimedOut: true, Status: killed, Stderr: []byte("still waiting")},
+		"cannot set up /a: it exceeded the start_timeout: still waiting": &SetupError{Script: "/a", TimedOut: true, Status: killed, Stderr: []byte("still waiting")},
 	} {
 		if got := err.Error(); got != want {
 			t.Errorf("got %q, want %q", got, want)

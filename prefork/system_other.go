@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"strconv"
+	"syscall"
 )
 
 // System is a launcher that can launch nothing: see [ErrUnsupported].
@@ -30,6 +31,9 @@ func NewInputPipe() (ours, theirs *os.File, err error) { return nil, nil, ErrUns
 
 // ReadReady returns [ErrUnsupported].
 func ReadReady(*os.File, []byte) (int, error) { return 0, ErrUnsupported }
+
+// StopSignal returns [ErrUnsupported].
+func StopSignal(string) (syscall.Signal, error) { return 0, ErrUnsupported }
 
 // An Unread is nothing here.
 type Unread struct{}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/prefork-cgi/prefork-cgi/lib"
@@ -147,7 +148,7 @@ func (o *ours) begin(tb testing.TB, c callSpec) *running {
 	if feed != nil {
 		go feed() // until the script has read or closed it
 	}
-	r := &running{pid: call.PID, interrupt: call.Interrupt, out: collect(call.Stdout()), errs: collect(call.Stderr().File())}
+	r := &running{pid: call.PID, interrupt: func() { call.Interrupt(syscall.SIGTERM) }, out: collect(call.Stdout()), errs: collect(call.Stderr().File())}
 	r.wait = func() string { return (<-ended).String() }
 	r.eof = func() { r.out.eof(); r.errs.eof() }
 	return r
