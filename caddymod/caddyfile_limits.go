@@ -4,7 +4,7 @@ import "github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 // limitNames are what Limits.unmarshal knows.
 const limitNames = "max_concurrent, parked, max_requests, queue, streams, overload, start_timeout, timeout, first_byte_timeout, " +
-	"silence_timeout, run_timeout, body_timeout, idle_timeout, stop_signal, grace_period, reload, spool_limit"
+	"silence_timeout, run_timeout, max_extension, body_timeout, idle_timeout, stop_signal, grace_period, reload, spool_limit"
 
 // unmarshal reads a limit; known is false if the word is none.
 func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
@@ -31,6 +31,8 @@ func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
 		err = value(d, &l.SilenceTimeout, parseDuration)
 	case "run_timeout":
 		err = value(d, &l.RunTimeout, parseDuration)
+	case "max_extension":
+		err = value(d, &l.MaxExtension, parseDuration)
 	case "body_timeout":
 		err = value(d, &l.BodyTimeout, parseDuration)
 	case "stop_signal":

@@ -1,6 +1,13 @@
 package caddymod
 
-import "time"
+import (
+	"time"
+
+	"github.com/prefork-cgi/prefork-cgi/prefork"
+)
+
+// Interface guard.
+var _ prefork.Extender = (*output)(nil)
 
 // When an output's executor has taken too long. Who reads the output sees that it is silent, and
 // a timer the rest: how long it runs altogether, and that it goes on after its exchange.
@@ -9,9 +16,39 @@ import "time"
 // if it may be for ever. It is called with the mutex held.
 func (o *output) silentAt() time.Time {
 	if _, limit := o.silenceLimit(); limit > 0 && (o.closed || !o.waiting.Load()) {
-		return o.alive.Add(limit)
+		return o.extended(o.alive.Add(limit))
 	}
 	return time.Time{}
+}
+
+// extended returns when a limit ends the script that would do so at a time. It is called with the
+// mutex held.
+func (o *output) extended(at time.Time) time.Time {
+	if at.Before(o.more) {
+		return o.more
+	}
+	return at
+}
+
+// Extend implements [prefork.Extender]: for so long from now no limit ends the script. It refuses what
+// is beyond max_extension, counted from the call.
+func (o *output) Extend(more time.Duration) bool {
+	until := time.Now().Add(more)
+	o.mu.Lock()
+	if o.aborted != nil || o.most > 0 && until.After(o.began.Add(o.most)) {
+		o.mu.Unlock()
+		return false
+	}
+	if o.more.Before(until) {
+		o.more = until
+	}
+	begun := o.lease != nil
+	o.mu.Unlock()
+	if begun {
+		o.guard()
+		o.wake()
+	}
+	return true
 }
 
 // silenceLimit returns which limit counts now. It is called with the mutex held.
@@ -68,7 +105,7 @@ func (o *output) due() (at time.Time, reason error) {
 	default:
 	}
 	if o.run > 0 {
-		at, reason = o.began.Add(o.run), &limitError{limit: "run_timeout", after: o.run}
+		at, reason = o.extended(o.began.Add(o.run)), &limitError{limit: "run_timeout", after: o.run}
 	}
 	if silent := o.silentAt(); o.closed && !silent.IsZero() && (at.IsZero() || silent.Before(at)) {
 		at, reason = silent, o.exceeded()

@@ -31,6 +31,7 @@ func TestDefaultsAreWhatTheCommentsSay(t *testing.T) {
 		"StreamAfter":   inPool.StreamAfter.String(),
 		"Overload":      fmt.Sprint(builtin.Overload),
 		"StartTimeout":  inPool.StartTimeout.String(),
+		"MaxExtension":  time.Duration(builtin.MaxExtension).String(),
 		"StopSignal":    builtin.StopSignal,
 		"Timeout":       time.Duration(builtin.Timeout).String(),
 		"IdleTimeout":   inPool.IdleTimeout.String(),
@@ -86,7 +87,7 @@ func TestEveryLimitIsInheritedFromTheDefaults(t *testing.T) {
 		IdleTimeout: 6, GracePeriod: 7, Reload: "off", SpoolLimit: 8,
 		Parked: Parked{1, 2, true}, MaxRequests: 9, MaxAge: 10, MaxGrowth: 11,
 		Streams: 12, StreamAfter: 13, Overload: 503,
-		FirstByteTimeout: 14, SilenceTimeout: 15, RunTimeout: 16, BodyTimeout: 17, StopSignal: "INT",
+		FirstByteTimeout: 14, SilenceTimeout: 15, RunTimeout: 16, BodyTimeout: 17, MaxExtension: 18, StopSignal: "INT",
 	}
 	v := reflect.ValueOf(all)
 	for i := range v.NumField() {

@@ -75,6 +75,10 @@ type Limits struct {
 	// Default: no limit.
 	RunTimeout caddy.Duration `json:"run_timeout,omitempty"`
 
+	// How long after its call a script may go on by asking its library for more time. What goes
+	// beyond is refused. Default: `1h`.
+	MaxExtension caddy.Duration `json:"max_extension,omitempty"`
+
 	// How long the client may send nothing of the request body; then it is answered with
 	// 408, and the script ends. Default: as timeout.
 	BodyTimeout caddy.Duration `json:"body_timeout,omitempty"`
@@ -120,6 +124,7 @@ type Parked struct {
 // The defaults of what this package enforces itself; pool.Limits has the others.
 const (
 	defaultTimeout    = 60 * time.Second
+	defaultExtension  = time.Hour
 	defaultSpoolLimit = 1 << 30
 )
 
@@ -145,6 +150,7 @@ func (l Limits) or(defaults Limits) Limits {
 		FirstByteTimeout: cmp.Or(l.FirstByteTimeout, defaults.FirstByteTimeout),
 		SilenceTimeout:   cmp.Or(l.SilenceTimeout, defaults.SilenceTimeout),
 		RunTimeout:       cmp.Or(l.RunTimeout, defaults.RunTimeout),
+		MaxExtension:     cmp.Or(l.MaxExtension, defaults.MaxExtension),
 		BodyTimeout:      cmp.Or(l.BodyTimeout, defaults.BodyTimeout),
 		StopSignal:       cmp.Or(l.StopSignal, defaults.StopSignal),
 		IdleTimeout:      cmp.Or(l.IdleTimeout, defaults.IdleTimeout),
@@ -156,7 +162,7 @@ func (l Limits) or(defaults Limits) Limits {
 
 // builtin are the defaults where neither directive nor global option says more.
 var builtin = Limits{
-	Timeout: caddy.Duration(defaultTimeout), StopSignal: "TERM", SpoolLimit: defaultSpoolLimit, Overload: http.StatusServiceUnavailable,
+	Timeout: caddy.Duration(defaultTimeout), MaxExtension: caddy.Duration(defaultExtension), StopSignal: "TERM", SpoolLimit: defaultSpoolLimit, Overload: http.StatusServiceUnavailable,
 }
 
 // forPool returns what the pool enforces.

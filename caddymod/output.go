@@ -27,7 +27,7 @@ var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, buffer
 type output struct {
 	buffer *bufio.Reader // of what Read returns
 	pipe   *os.File
-	lease  *pool.Lease
+	lease  *pool.Lease // nil before the call has begun
 	patience
 
 	waiting atomic.Bool // for the client to send more of the request: the script may wait for it too
@@ -35,6 +35,7 @@ type output struct {
 	mu      sync.Mutex // guards what follows, and the pipe's read deadline
 	began   time.Time  // the call
 	alive   time.Time  // last sign of life
+	more    time.Time  // no limit ends the script before; zero unless it has asked for that
 	pausing bool       // a read ends when nothing has come for flushDelay
 	paused  bool       // nothing has
 	slow    bool       // limits are kept from now on
@@ -45,13 +46,20 @@ type output struct {
 	watch   *time.Timer // ends an executor whose output is not being read; nil if there is no such limit
 }
 
-// newOutput takes pipe over. Until next is called what is read is the header. Limits
+// newOutput returns that of a call which is about to be made.
+func newOutput(limits patience) *output {
+	now := time.Now()
+	return &output{patience: limits, began: now, alive: now}
+}
+
+// begin takes pipe over. Until next is called what is read is the header. Limits
 // are kept from the call of slowDown on.
-func newOutput(pipe *os.File, lease *pool.Lease, began time.Time, limits patience) *output {
-	o := &output{pipe: pipe, lease: lease, patience: limits, began: began, alive: began}
+func (o *output) begin(pipe *os.File, lease *pool.Lease) {
 	o.buffer = buffers.Get().(*bufio.Reader)
 	o.buffer.Reset(o)
-	return o
+	o.mu.Lock()
+	o.pipe, o.lease = pipe, lease
+	o.mu.Unlock()
 }
 
 // next returns what has come of the body, waiting for it if need be. It is valid

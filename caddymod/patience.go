@@ -47,6 +47,7 @@ type patience struct {
 	first   time.Duration // from the call to the end of the header; no limit if not positive, and so for the others
 	silence time.Duration // from one byte of the body to the next, and from its end to that of the executor
 	run     time.Duration // from the call to the end of the executor
+	most    time.Duration // from the call to the end of what the script may ask for
 }
 
 // patience returns that of each request.
@@ -55,6 +56,7 @@ func (l Limits) patience() patience {
 		first:   time.Duration(cmp.Or(l.FirstByteTimeout, l.Timeout)),
 		silence: time.Duration(cmp.Or(l.SilenceTimeout, l.Timeout)),
 		run:     time.Duration(l.RunTimeout),
+		most:    time.Duration(l.MaxExtension),
 	}
 }
 

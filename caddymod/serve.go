@@ -179,7 +179,8 @@ func (x *exchange) call(body *cgi.Body, req prefork.Request) (*input, error) {
 		return nil, err
 	}
 	req.Stdin = theirs
-	x.began = time.Now()
+	output := newOutput(x.patience())
+	x.began, req.Extender = output.began, output
 	err = x.lease.Call(x.r.Context(), req)
 	if theirs != nil && theirs != body.File {
 		_ = theirs.Close()
@@ -188,7 +189,8 @@ func (x *exchange) call(body *cgi.Body, req prefork.Request) (*input, error) {
 		in.abandon()
 		return nil, err
 	}
-	x.output = newOutput(x.lease.Stdout(), x.lease, x.began, x.patience())
+	output.begin(x.lease.Stdout(), x.lease)
+	x.output = output
 	x.observeCall()
 	in.feed()
 	return in, nil

@@ -48,6 +48,9 @@ type Command struct {
 	// executors would share.
 	ForkSafety ForkSafety
 
+	// bell is where executors ask for more time; see [bell].
+	bell string
+
 	// tunes are variables that only the interpreter sees, and not the script.
 	tunes []string
 

@@ -188,6 +188,7 @@ func (e *ends) spawn(cmd Command, mode Mode) (*child, error) {
 	h := handover{
 		start: time.Now(), listen: listenFD, call: callFD, watchi: watchiFD, watche: watcheFD,
 		mode: mode, preload: strings.Join(cmd.Preload, ","), reuse: cmd.Reuse, hidden: names(cmd.tunes),
+		bell: cmd.bell,
 	}
 	if cmd.Frozen {
 		h.start = farFuture

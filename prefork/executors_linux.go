@@ -51,6 +51,18 @@ func (s *native) over(id uint32, end ending) error {
 	return nil
 }
 
+// executorOf returns the executor with a process number, which lives; nil if there is none.
+func (s *native) executorOf(pid int) *nativeExecutor {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.executors {
+		if e.is(pid) {
+			return e
+		}
+	}
+	return nil
+}
+
 // watch has executors reaped that have ended, parked or not.
 func (s *native) watch() {
 	var all []happening

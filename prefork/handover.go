@@ -32,6 +32,7 @@ type handover struct {
 	preload                      string // modules, with commas
 	reuse                        bool   // an automatic script may be run again
 	hidden                       string // variables that are not the script's, with commas
+	bell                         string // where executors ask for more time; see bell
 }
 
 // reuseWord says that an automatic script may be run again in the same process.
@@ -56,6 +57,9 @@ func (h handover) String() string {
 	}
 	if h.hidden != "" {
 		words += " hide=" + h.hidden
+	}
+	if h.bell != "" {
+		words += " extend=" + h.bell
 	}
 	return words
 }
@@ -91,6 +95,9 @@ func parseHandover(value string) (handover, error) {
 		}
 		if list, ok := strings.CutPrefix(word, "hide="); ok {
 			h.hidden = list
+		}
+		if name, ok := strings.CutPrefix(word, "extend="); ok && h.mode != "" {
+			h.bell = name
 		}
 		h.reuse = h.reuse || h.mode == Automatic && word == reuseWord
 	}

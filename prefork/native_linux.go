@@ -23,6 +23,7 @@ type native struct {
 	child    *child
 	ends     *ends
 	guard    *guard
+	bell     *bell
 	listener Listener
 	about    Info
 	together bool          // it takes four descriptors with one byte
@@ -45,7 +46,7 @@ type native struct {
 // newNative takes over what a rehearsal has, and v.
 func newNative(r *rehearsal, hello *ready, v *vigil) *native {
 	s := &native{
-		vigil: v, ctl: r.call, child: r.child, ends: r.ends, guard: r.guard, listener: r.listener,
+		vigil: v, ctl: r.call, child: r.child, ends: r.ends, guard: r.guard, bell: r.bell, listener: r.listener,
 		about: Info{
 			PID: r.child.pid, Parks: true, Library: hello.settings["library"], Memory: memoryOf(r.child.pid),
 			Risks: audit(r.child.pid, parseOwn(hello.settings["fds"]), hello.places),
@@ -64,6 +65,7 @@ func newNative(r *rehearsal, hello *ready, v *vigil) *native {
 	}
 	s.gone, s.exited = context.WithCancel(context.Background())
 	s.guard.hold()
+	s.bell.join(s)
 	go s.listen()        // until ctl ends
 	go s.watch()         // until the server and its executors are gone
 	go s.attend(r.ended) // until the server is gone
@@ -153,6 +155,7 @@ func (s *native) attend(ended <-chan Status) {
 		}
 	}
 	s.exited()
+	s.bell.leave(s)
 	s.guard.release()
 }
 

@@ -42,6 +42,7 @@ type nativeExecutor struct {
 	clearing bool       // it was interrupted, and what it has started is to end first
 	gone     bool       // it has been reaped
 	tell     Ended      // who is to be told; nil while it has no request
+	extender Extender   // that request's; may be nil
 	whenGone func()     // is to be told too; may be nil
 }
 
@@ -84,6 +85,22 @@ func (e *nativeExecutor) runs() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.peer != nil && (!e.ended.Load() || e.clearing)
+}
+
+// is reports whether the process has this number, and has not ended.
+func (e *nativeExecutor) is(pid int) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.peer != nil && e.peer.pid == pid && !e.ended
+}
+
+// extend gives the request that runs more time, if its owner agrees.
+func (e *nativeExecutor) extend(more time.Duration) bool {
+	e.mu.Lock()
+	extender := e.extender
+	runs := e.tell != nil
+	e.mu.Unlock()
+	return runs && extender != nil && extender.Extend(more)
 }
 
 // clear ends what an executor has started that was interrupted and has ended. Until it is reaped its
@@ -176,6 +193,9 @@ func (e *nativeExecutor) Start(ctx context.Context, req Request, ended Ended) (C
 	if !first {
 		fds = append(fds, e.streams.theirStdout, e.streams.theirStderr)
 	}
+	e.mu.Lock()
+	e.extender = req.Extender
+	e.mu.Unlock()
 	err = e.send(ctx, message, fds, ended)
 	c := &nativeCall{e, e.streams}
 	e.streams = nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"syscall"
+	"time"
 )
 
 // A Launcher starts processes. It is the seam between the pool and the
@@ -151,7 +152,14 @@ type Request struct {
 	// Args follow the script's name; for a warm script they are what its
 	// argument list becomes.
 	Args []string
+
+	// Extender is asked when a native script asks for more time; nil refuses.
+	Extender Extender
 }
+
+// An Extender decides whether an execution may go on for so long from now, and says so. It
+// may be asked as soon as the request has been handed over, by any goroutine.
+type Extender interface{ Extend(more time.Duration) bool }
 
 // Mode is the way in which a script is served.
 type Mode string

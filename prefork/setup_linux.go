@@ -19,11 +19,13 @@ var errNoForkPoint = reason("it ended before its fork point")
 // setup runs a script up to initialisation complete and returns its server, in
 // the dialect that the script's library has chosen. When ctx is done first, setup
 // is killed. That a script cannot be warm is a [reason].
-func setup(ctx context.Context, cmd Command, mode Mode, listener Listener, g *guard) (warmProcess, error) {
+func setup(ctx context.Context, cmd Command, mode Mode, listener Listener, g *guard, b *bell) (warmProcess, error) {
 	e, err := makeEnds(mode)
 	if err != nil {
 		return nil, err
 	}
+	cmd.bell = b.hold()
+	defer b.release()
 	child, err := e.spawn(cmd, mode)
 	if err != nil {
 		e.abandon()
@@ -31,7 +33,7 @@ func setup(ctx context.Context, cmd Command, mode Mode, listener Listener, g *gu
 	}
 	g.cover(child)
 	r := &rehearsal{
-		ends: e, script: cmd.Script, mode: mode, listener: listener, guard: g,
+		ends: e, script: cmd.Script, mode: mode, listener: listener, guard: g, bell: b,
 		child: child, capture: newCapture(e.stderr),
 		ended: make(chan Status, 1), greetings: make(chan greeting, 1),
 	}
@@ -64,6 +66,7 @@ type rehearsal struct {
 	mode     Mode
 	listener Listener
 	guard    *guard
+	bell     *bell
 	child    *child
 	capture  *capture
 	tap      *tap // nil unless the fork point is automatic

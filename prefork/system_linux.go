@@ -13,6 +13,7 @@ import (
 // processes share one [guard]. Make it with [NewSystem].
 type System struct {
 	guard   guard
+	bell    bell
 	library func() (folder string, err error)
 }
 
@@ -76,7 +77,7 @@ func (s *System) Launch(ctx context.Context, cmd Command, listener Listener) (Pr
 func (s *System) warm(ctx context.Context, c choice, listener Listener, about Info) (Process, error) {
 	s.guard.hold() // for setup
 	defer s.guard.release()
-	p, err := setup(ctx, c.cmd, c.mode, listener, &s.guard)
+	p, err := setup(ctx, c.cmd, c.mode, listener, &s.guard, &s.bell)
 	if err != nil {
 		return nil, err
 	}

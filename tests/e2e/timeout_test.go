@@ -202,3 +202,58 @@ func TestStubbornScriptsGoWithAllTheyHaveStarted(t *testing.T) {
 		})
 	}
 }
+
+// asks are scripts that ask for more time, and what they answer.
+var asks = map[string]string{
+	"perl.pl": `#!/usr/bin/perl
+use strict; use warnings; use Proc::Prefork::Interp qw(prefork_initialisation_complete prefork_extend);
+print STDERR "in setup: ", (prefork_extend(5) ? 'yes' : 'no'), "\n";
+prefork_initialisation_complete(); $| = 1;
+my @granted = map { prefork_extend($_) ? 'yes' : 'no' } 5, 7200, 0;
+my $child = open my $pipe, '-|'; if (!$child) { print prefork_extend(5) ? 'yes' : 'no'; exit } push @granted, <$pipe>;
+select undef, undef, undef, 3;
+print "Content-Type: text/plain\n\n@granted"; print join ',', grep { /PREFORK/ } %ENV; select undef, undef, undef, $ENV{QUERY_STRING} || 0;
+`,
+	"python.py": `#!/usr/bin/python3
+import os, sys, time, prefork_interp
+prefork_interp.prefork_initialisation_complete()
+granted = ["yes" if prefork_interp.extend(n) else "no" for n in (5, 7200, 0)]
+r, w = os.pipe()
+if os.fork() == 0: os.write(w, b"yes" if prefork_interp.extend(5.5) else b"no"); os._exit(0)
+granted.append(os.read(r, 9).decode())
+time.sleep(3)
+print("Content-Type: text/plain\n\n" + " ".join(granted) + ",".join(n for n in os.environ if "PREFORK" in n), end="", flush=True)
+time.sleep(float(os.environ["QUERY_STRING"] or 0))
+`,
+	"ruby.rb": `#!/usr/bin/ruby
+require 'prefork_interp'
+PreforkInterp.prefork_initialisation_complete
+granted = [5, 7200, 0].map { |n| PreforkInterp.extend(n) ? 'yes' : 'no' }
+granted << IO.popen('-') { |child| child ? child.read : (print(PreforkInterp.extend(5.5) ? 'yes' : 'no'); exit!(0) if $stdout.flush) }
+sleep 3
+print "Content-Type: text/plain\n\n", granted.join(' '), ENV.keys.grep(/PREFORK/).join(',')
+$stdout.flush; sleep ENV['QUERY_STRING'].to_f
+`,
+}
+
+func TestScriptMayAskForMoreTime(t *testing.T) {
+	s := site.Serve(t, `prefork_cgi {
+	first_byte_timeout 2s
+	silence_timeout 2s
+	run_timeout 2s
+	grace_period 200ms
+}`, asks)
+	for script := range asks {
+		t.Run(script, func(t *testing.T) {
+			t.Parallel()
+			s.Want(s.Get("/"+script), 200, "yes no no yes")
+			// What has been granted ends too.
+			if r := s.Get("/" + script + "?30"); r.Err == nil || r.Body != "yes no no yes" {
+				t.Errorf("got %q, error %v", r.Body, r.Err)
+			}
+			s.AwaitEntry("script has ended", func(e map[string]any) bool {
+				return e["script"] == s.Path(script) && strings.Contains(fmt.Sprint(e["error"]), "exceeded the ")
+			})
+		})
+	}
+}

@@ -27,6 +27,7 @@
 #   version1.rb           the v1 dialect: Monitor (monitor.rb), Log (log.rb)
 #   executor.rb           what an executor does: Descriptors (descriptors.rb), Signals (signals.rb), Request (request.rb),
 #                         Reuse (reuse.rb)
+#   bell.rb               asking for more time
 #   output.rb             what has been written and not sent
 #   quick_end.rb          the end of an executor without Ruby's own
 #   automatic.rb          the automatic fork point: Requires (requires.rb), EnvironmentWatch (environment_watch.rb),
@@ -38,6 +39,7 @@ module PreforkInterp
   parts = "#{__dir__}/prefork_interp"
   autoload :VERSION, "#{parts}/version.rb"
   autoload :Automatic, "#{parts}/automatic.rb"
+  autoload :Bell, "#{parts}/bell.rb"
   autoload :Ctl, "#{parts}/ctl.rb"
   autoload :Descriptors, "#{parts}/descriptors.rb"
   autoload :EnvironmentWatch, "#{parts}/environment_watch.rb"
@@ -139,6 +141,18 @@ module PreforkInterp
   # that is registered after the fork point is never called.
   def after_fork(&block)
     FORK_POINT.after_fork(&block)
+  end
+
+  # Asks the launcher for so many more +seconds+ from now: until then no limit on its time ends the script (prefork-cgi:
+  # +first_byte_timeout+, +silence_timeout+, +run_timeout+). May be called again and again, and by a child of the script that is
+  # in its process group.
+  #
+  # Returns whether that is granted: the administrator sets a limit, +max_extension+. +false+ standalone and under v1
+  # (protocol: More time). With modules it is Object#extend.
+  def self.extend(seconds, *modules)
+    return super if seconds.is_a?(Module)
+
+    FORK_POINT.extend_by(seconds)
   end
 
   # Registered before the script registers anything, and therefore run after all of it.

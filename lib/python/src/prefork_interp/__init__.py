@@ -58,12 +58,16 @@ __all__ = [
     "accept",
     "after_fork",
     "before_fork",
+    "extend",
     "prefork_autoreload_also_check",
     "prefork_initialisation_complete",
 ]
 
 # What the launcher offers; None standalone, and once the fork point is reached.
 _handover: "Optional[Handover]" = None
+
+# Where the script may ask for more time; empty standalone.
+_bell = ""
 
 # What this executor may still serve with accept; None: nothing but this request.
 _serving: "Optional[Requests]" = None
@@ -177,6 +181,25 @@ def prefork_autoreload_also_check(*files: "Path") -> None:
     _watch_too(files)
 
 
+def extend(seconds: float) -> bool:
+    """Ask the launcher for so many more seconds from now.
+
+    Until then no limit on its time ends the script (prefork-cgi:
+    ``first_byte_timeout``, ``silence_timeout``, ``run_timeout``). It may be called
+    again and again, and by a child of the script that is in its process group.
+    (docs/protocol.md, "More time".)
+
+    :param seconds: how many; a fraction is allowed.
+    :returns: whether that is granted: the administrator sets a limit,
+        ``max_extension``. False standalone and under v1.
+    """
+    if not _bell or not seconds > 0:
+        return False
+    from ._extend import ask
+
+    return ask(_bell, seconds)
+
+
 def before_fork(function: "Hook") -> "Hook":
     """Have a function called once, when the fork point is reached.
 
@@ -218,3 +241,4 @@ if "PREFORK_INTERP" in os.environ:
     from ._handover import take
 
     _handover = take()
+    _bell = _handover.extend

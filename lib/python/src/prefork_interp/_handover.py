@@ -42,6 +42,8 @@ class Handover:
         # What may come before the arguments of each call, see _lead.
         self.lead: list[bytes] = []
         self.reuse = False  # the administrator lets a whole script run several times in a process
+        # The name of the socket where a script asks for more time; empty without one.
+        self.extend = ""
         self._preload: list[str] = []
         for word in words[2:]:
             self._offer(word)
@@ -53,6 +55,8 @@ class Handover:
         name, _, setting = word.partition("=")
         if name == "preload":
             self._preload = [module for module in setting.split(",") if module]
+        if name == "extend":
+            self.extend = setting
         if word == "reuse=on":
             self.reuse = True
 

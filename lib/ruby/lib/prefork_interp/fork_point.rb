@@ -27,6 +27,11 @@ module PreforkInterp
     # What runs in this executor, if this process is one; it is told when the process ends.
     attr_writer :executor
 
+    # Asks for more time; false without a launcher that could give it.
+    def extend_by(seconds)
+      @bell && seconds.positive? ? Bell.ask(@bell, seconds) : false
+    end
+
     def before_fork(&block)
       raise ArgumentError, 'before_fork needs a block' unless block
 
@@ -56,6 +61,7 @@ module PreforkInterp
 
       ENV.delete(HANDOVER)
       @reached = true
+      @bell = handover.bell
       @automatic = Automatic.new(self, handover)
       @automatic.run
     rescue ProtocolError => e
@@ -113,6 +119,7 @@ module PreforkInterp
 
     def serve(text, options, reuse)
       handover = Handover.parse(text)
+      @bell = handover.bell
       files = LoadedFiles.new(self, features: options[:autoreload_inc])
       server = handover.native? ? Native.new(self, handover, files) : Version1.new(self, handover, files, options)
       server.preload if handover.native?

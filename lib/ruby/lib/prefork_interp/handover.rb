@@ -13,6 +13,9 @@ module PreforkInterp
     # Numbers of descriptors.
     attr_reader :listen, :call, :watch_inner, :watch_outer
 
+    # Name of the socket where a script asks for more time; nil without one.
+    attr_reader :bell
+
     # Names to require in setup.
     attr_reader :preload
 
@@ -28,6 +31,7 @@ module PreforkInterp
       settings = words.map { |word| word.split('=', 2) }.select { |fields| fields.size == 2 }.to_h
       @preload = settings.fetch('preload', '').split(',')
       @reuse = settings['reuse'] == 'on'
+      @bell = settings['extend']
     end
 
     def native?

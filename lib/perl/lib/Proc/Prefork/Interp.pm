@@ -15,7 +15,7 @@ use 5.020;    # brings strict, and loads no file that the script would see in %I
 
 our $VERSION   = '0.1.0';
 our @EXPORT    = qw(prefork_initialisation_complete prefork_accept prefork_autoreload_also_check);
-our @EXPORT_OK = qw(before_fork after_fork);
+our @EXPORT_OK = qw(before_fork after_fork prefork_extend);
 our (@before_fork, @after_fork);    # the functions that the script has registered
 
 my $handover;                       # until the fork point; undef standalone
@@ -98,6 +98,19 @@ sub prefork_autoreload_also_check {
     return unless defined &Proc::Prefork::Interp::Loaded::also_check;    # standalone
     Proc::Prefork::Interp::Loaded::also_check(@paths);
     return;
+}
+
+sub prefork_extend {
+    my ($seconds) = @_;
+    my $name = $Proc::Prefork::Interp::Handover::extend;
+    return '' unless defined $name && $seconds > 0;
+    local $!;
+    my $milliseconds = $seconds < 4_294_967 ? $seconds * 1000 : 0xffffffff;
+    socket my $bell, 1, 1, 0 or return '';    # AF_UNIX, SOCK_STREAM
+    connect $bell, pack 'S a*', 1, "\0$name" or return '';
+    send $bell, pack('N', $milliseconds), 0x4000 or return '';    # MSG_NOSIGNAL
+    sysread $bell, my $answer, 1 or return '';
+    return $answer eq "\1";
 }
 
 sub before_fork {
@@ -211,6 +224,15 @@ executors".)
 Adds files that the script depends on, such as its configuration: when one changes, setup runs
 anew. A file need not exist. Returns nothing. In an executor of the native dialect the files are reported at
 its end.
+
+=head2 prefork_extend($seconds)
+
+    prefork_extend(600) or warn "it will have to be quick";
+
+Asks the launcher for so many more seconds from now: until then no limit on its time ends the script (prefork-cgi:
+C<first_byte_timeout>, C<silence_timeout>, C<run_timeout>). It may be called again and again. A child that the script has forked may call it, too,
+as long as it is in the script's process group. Returns whether it was granted: the administrator sets a limit, C<max_extension>. False
+standalone and under v1. It is exported on request. (F<docs/protocol.md>, "More time".)
 
 =head2 before_fork($function)
 

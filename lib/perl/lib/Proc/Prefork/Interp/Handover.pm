@@ -15,6 +15,7 @@ package Proc::Prefork::Interp::Handover;
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
 our $VARIABLE = 'PREFORK_INTERP';
+our $extend;    # name of the socket where the script may ask for more time; undef without one
 
 # take() removes the variable, and those that the launcher has set for the interpreter alone. It returns a reference to a hash: start (the text),
 # began (when perl was started, in seconds), handles listen, call, watchi and watche, fork_point ("explicit" or "automatic"
@@ -66,6 +67,7 @@ sub _read_offer {
     my ($name, $value) = split /=/, $offer, 2;
     if (defined $value) {
         $handover->{preload} = [ split /,/, $value ] if $name eq 'preload';
+        ($extend) = $value =~ /^([\w-]+)$/          if $name eq 'extend';    # clears taint, too
         $handover->{early}   = $value                if $name eq 'early';
         $handover->{reuse}   = $value eq 'on'        if $name eq 'reuse';
         delete @ENV{ split /,/, $value }             if $name eq 'hide';
