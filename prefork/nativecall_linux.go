@@ -91,7 +91,7 @@ func (e *nativeExecutor) runs() bool {
 func (e *nativeExecutor) is(pid int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.peer != nil && e.peer.pid == pid && !e.ended
+	return e.peer != nil && e.peer.pid == pid && !e.ended.Load()
 }
 
 // extend gives the request that runs more time, if its owner agrees.
