@@ -189,16 +189,17 @@ func (e *nativeExecutor) Start(ctx context.Context, req Request, ended Ended) (C
 		e.Dismiss()
 		return nil, err
 	}
+	// When the request is sent somebody may start the next one, before send returns.
+	c := &nativeCall{e, e.streams}
+	e.streams = nil
 	fds := []int{stdin}
 	if !first {
-		fds = append(fds, e.streams.theirStdout, e.streams.theirStderr)
+		fds = append(fds, c.theirStdout, c.theirStderr)
 	}
 	e.mu.Lock()
 	e.extender = req.Extender
 	e.mu.Unlock()
 	err = e.send(ctx, message, fds, ended)
-	c := &nativeCall{e, e.streams}
-	e.streams = nil
 	c.handedOver()
 	if err != nil {
 		c.abandon()

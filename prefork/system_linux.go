@@ -61,6 +61,9 @@ func (s *System) Launch(ctx context.Context, cmd Command, listener Listener) (Pr
 		return nil, err
 	}
 	about := Info{Mode: chosen.mode, Why: chosen.why, Note: note}
+	if chosen.mode == Cold && cmd.Replaces && isEmpty(cmd.Script) {
+		return nil, &StartError{Script: cmd.Script, Err: unix.ENOEXEC, Hint: "the file is empty: is it being written?"}
+	}
 	if chosen.mode == Cold {
 		return newCold(cmd, about, &s.guard), nil
 	}
@@ -71,6 +74,12 @@ func (s *System) Launch(ctx context.Context, cmd Command, listener Listener) (Pr
 		return newCold(cmd, about, &s.guard), nil
 	}
 	return p, err
+}
+
+// isEmpty reports whether a file has nothing in it.
+func isEmpty(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Size() == 0
 }
 
 // warm sets a script up.

@@ -69,6 +69,7 @@ func saveOften(t *testing.T, s *site.Site, save func(path, text string) error, l
 			stop()
 		})
 	}
+	defer clients.Wait()
 	for time.Since(began) < length {
 		site.Must(t, save(s.Path("app.pl"), numbered(last+1)))
 		last++

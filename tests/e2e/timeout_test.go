@@ -173,9 +173,9 @@ func TestSlowBodiesAreWaitedFor(t *testing.T) {
 	}), 200, strconv.Itoa(10<<16))
 }
 
-// stubborn are scripts that ignore what asks them to end, and so do two children and their children; one pair
+// obstinate are scripts that ignore what asks them to end, and so do two children and their children; one pair
 // is in a session of its own.
-var stubborn = map[string]string{
+var obstinate = map[string]string{
 	"warm.pl": noted(`$SIG{INT} = $SIG{TERM} = $SIG{HUP} = 'IGNORE';
 for my $way (0, 1) { next if fork; POSIX::setsid() if $way; fork; note(); sleep 60 while 1 }
 sleep 60 while 1;`),
@@ -189,8 +189,8 @@ sh -c "$family" & setsid sh -c "$family" & while :; do sleep 60; done
 }
 
 func TestStubbornScriptsGoWithAllTheyHaveStarted(t *testing.T) {
-	s := site.Serve(t, timed, stubborn)
-	for script := range stubborn {
+	s := site.Serve(t, timed, obstinate)
+	for script := range obstinate {
 		t.Run(script, func(t *testing.T) {
 			s.Want(s.Get("/"+script), 504, "")
 			if entry := exceeded(t, s, script, "the script", "first_byte_timeout of 2s"); entry["exit_status"] != "SIGKILL" {
