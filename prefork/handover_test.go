@@ -25,6 +25,7 @@ func TestHandoverReaderIgnoresExtensions(t *testing.T) {
 		"v1,1.000000000,more 3,4,5,6",
 		"v1,1.000000000 3,4,5,6 word  another",
 		"v1,1.000000000 3,4,5,6 ",
+		"v1,1.000000000 3,4,5,6 extend=a",
 	} {
 		if got, err := parseHandover(value); err != nil || got != want {
 			t.Errorf("%q: got %+v, %v", value, got, err)

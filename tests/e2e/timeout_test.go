@@ -59,7 +59,7 @@ func gone(t *testing.T, s *site.Site, script string) (n int) {
 	t.Helper()
 	text, err := os.ReadFile(s.Path(script + ".pids"))
 	site.Must(t, err)
-	for _, pid := range strings.Fields(string(text)) {
+	for pid := range strings.FieldsSeq(string(text)) {
 		if number, _ := strconv.Atoi(pid); site.Alive(number) {
 			t.Errorf("%s: process %s still runs", script, pid)
 		}

@@ -229,10 +229,9 @@ its end.
 
     prefork_extend(600) or warn "it will have to be quick";
 
-Asks the launcher for so many more seconds from now: until then no limit on its time ends the script (prefork-cgi:
-C<first_byte_timeout>, C<silence_timeout>, C<run_timeout>). It may be called again and again. A child that the script has forked may call it, too,
-as long as it is in the script's process group. Returns whether it was granted: the administrator sets a limit, C<max_extension>. False
-standalone and under v1. It is exported on request. (F<docs/protocol.md>, "More time".)
+Asks the launcher for so many more seconds from now: until then no limit on its time ends the script. It may be called again and
+again, also by a child in the script's process group. Returns whether it was granted: the administrator sets a limit, C<max_extension>.
+False standalone and under v1. (F<docs/protocol.md>, "More time".)
 
 =head2 before_fork($function)
 
