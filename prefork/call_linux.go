@@ -80,7 +80,7 @@ func (m *monitor) start(ctx context.Context, req Request) (*call, error) {
 	}
 	m.server.guard.hold()
 	m.server.guard.watch(m.server.peer.pid)
-	return &call{monitor: m, streams: s, kin: groupKin()}, nil
+	return &call{monitor: m, streams: s}, nil
 }
 
 func (m *monitor) send(ctx context.Context, stdin *os.File, s *streams, message []byte) error {
@@ -106,7 +106,7 @@ func (m *monitor) send(ctx context.Context, stdin *os.File, s *streams, message 
 type call struct {
 	*monitor
 	*streams
-	kin         *kin
+	kin         kin
 	interrupted atomic.Bool
 
 	mu       sync.Mutex // guards what follows

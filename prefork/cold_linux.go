@@ -90,7 +90,7 @@ func (c *cold) start(req Request) (*coldCall, error) {
 		return nil, err
 	}
 	c.guard.cover(child)
-	return &coldCall{streams: s, child: child, kin: sessionKin()}, nil
+	return &coldCall{streams: s, child: child, kin: kin{session: true}}, nil
 }
 
 // Stop implements [Process]. There is nothing to end but our readiness.
@@ -111,7 +111,7 @@ func (c *cold) Exited() <-chan struct{} { return c.exited }
 type coldCall struct {
 	*streams
 	child       *child
-	kin         *kin
+	kin         kin
 	interrupted atomic.Bool
 }
 

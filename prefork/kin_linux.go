@@ -19,17 +19,11 @@ import (
 // Who has left both is not found: a daemon, as double fork and setsid make one. The kernel
 // has forgotten whose it was.
 type kin struct {
-	belongs func(pid int) (int, error) // to which group or session a process belongs
+	session bool // all of the leader's session belong to it, and not only of its group
 
 	mu    sync.Mutex // guards what follows
 	peers map[int]*peer
 }
-
-// groupKin returns the kin of the leader of a process group.
-func groupKin() *kin { return &kin{belongs: unix.Getpgid, peers: map[int]*peer{}} }
-
-// sessionKin returns the kin of the leader of a session.
-func sessionKin() *kin { return &kin{belongs: unix.Getsid, peers: map[int]*peer{}} }
 
 // note takes hold of the descendants that there are now, and returns those that were not
 // known. The number of the leader must be its own meanwhile. When the leader has ended
@@ -71,10 +65,7 @@ func (k *kin) noteMembers(leader int) (found []*peer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, pid := range processes() {
-		belongs := func() bool {
-			whose, err := k.belongs(pid)
-			return err == nil && whose == leader
-		}
+		belongs := func() bool { return k.leader(pid) == leader }
 		if pid == leader || !belongs() {
 			continue
 		}
@@ -83,6 +74,19 @@ func (k *kin) noteMembers(leader int) (found []*peer) {
 		}
 	}
 	return found
+}
+
+// leader returns the leader of the group, or session, of a process; 0 if that is not known.
+func (k *kin) leader(pid int) int {
+	of := unix.Getpgid
+	if k.session {
+		of = unix.Getsid
+	}
+	leader, err := of(pid)
+	if err != nil {
+		return 0
+	}
+	return leader
 }
 
 // take takes hold of a process, if it is what ours confirms and not known yet. It is
@@ -102,6 +106,9 @@ func (k *kin) take(pid int, ours func() bool) *peer {
 	}
 	if known != nil {
 		known.close()
+	}
+	if k.peers == nil {
+		k.peers = map[int]*peer{}
 	}
 	k.peers[pid] = p
 	return p

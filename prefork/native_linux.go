@@ -154,8 +154,8 @@ func (s *native) attend(ended <-chan Status) {
 			_ = s.over(e.id, ending{status: Status{Lost: true}})
 		}
 	}
-	s.exited()
 	s.bell.leave(s)
+	s.exited()
 	s.guard.release()
 }
 
@@ -228,7 +228,7 @@ func (s *native) fork(until time.Time, requests int) (Executor, error) {
 		return nil, err
 	}
 	e := &nativeExecutor{
-		server: s, until: until, end: make(chan ending, 1), streams: streams, kin: groupKin(), call: ours, left: requests,
+		server: s, until: until, end: make(chan ending, 1), streams: streams, call: ours, left: requests,
 	}
 	err = s.register(e)
 	if err == nil {

@@ -29,7 +29,7 @@ type nativeExecutor struct {
 	until       time.Time   // when it must have greeted; zero without a limit
 	end         chan ending // receives once: the server has reaped it, or is gone
 	streams     *streams    // that it was forked with; nil when they have been used
-	kin         *kin
+	kin         kin
 	interrupted atomic.Bool
 	ended       atomic.Bool // or about to: it is being reaped; changes with the mutex held
 
