@@ -155,9 +155,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err = h.check(); err != nil {
 		return err
 	}
-	if limit := h.bodyTimeout(); limit > 0 {
-		h.stalls = &rota{delay: limit}
-	}
+	h.stalls = newStalls(h.bodyTimeout())
 	if h.Script == "" {
 		h.Root = cmp.Or(h.Root, defaultRoot)
 		if h.Extensions == nil {

@@ -1,6 +1,7 @@
 package caddymod
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"os"
@@ -165,10 +166,7 @@ func (x *exchange) logEnd() {
 	status := x.lease.Status()
 	countCall(status, x.failure, x.ran)
 	level := zapcore.DebugLevel
-	reason := x.failure
-	if reason == nil { // it may have gone on after its response, and for too long
-		reason = x.output.reason()
-	}
+	reason := cmp.Or(x.failure, x.output.reason()) // it may have gone on after its response, and for too long
 	switch failed, _, _ := statusOf(x.failure); {
 	case x.failure != nil && failed < http.StatusInternalServerError: // the client's fault, as Caddy has it
 	case x.failure != nil:

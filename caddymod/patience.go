@@ -63,6 +63,14 @@ func (l Limits) patience() patience {
 // bodyTimeout returns how long a client may send nothing of a body; no limit if not positive.
 func (l Limits) bodyTimeout() time.Duration { return time.Duration(cmp.Or(l.BodyTimeout, l.Timeout)) }
 
+// newStalls returns who waits for request bodies; nil without a limit.
+func newStalls(limit time.Duration) *rota {
+	if limit <= 0 {
+		return nil
+	}
+	return &rota{delay: limit}
+}
+
 // A timedBody is a request body that ends with an error when the client sends nothing for too
 // long.
 type timedBody struct {

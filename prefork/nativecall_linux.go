@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -85,31 +84,6 @@ func (e *nativeExecutor) runs() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.peer != nil && (!e.ended.Load() || e.clearing)
-}
-
-// is reports whether the process has this number, and has not ended.
-func (e *nativeExecutor) is(pid int) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.peer != nil && e.peer.pid == pid && !e.ended.Load()
-}
-
-// extend gives the request that runs more time, if its owner agrees.
-func (e *nativeExecutor) extend(more time.Duration) bool {
-	e.mu.Lock()
-	extender := e.extender
-	runs := e.tell != nil
-	e.mu.Unlock()
-	return runs && extender != nil && extender.Extend(more)
-}
-
-// clear ends what an executor has started that was interrupted and has ended. Until it is reaped its
-// number is its own.
-func (e *nativeExecutor) clear() {
-	e.kin.end(e.peer.pid)
-	e.mu.Lock()
-	e.clearing = false
-	e.mu.Unlock()
 }
 
 // readStatus reads that an executor wants another request, and how it has ended its last
@@ -283,31 +257,6 @@ func (e *nativeExecutor) Memory() int64 { return residentMemory(e.peer.pid) }
 
 // PID implements [Call].
 func (e *nativeExecutor) PID() int { return e.peer.pid }
-
-// Interrupt implements [Call].
-func (e *nativeExecutor) Interrupt(signal syscall.Signal) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.interrupted.Store(true)
-	if !e.ended.Load() {
-		e.kin.note(e.peer.pid)
-		e.peer.signalGroup(signal)
-	}
-}
-
-// Kill implements [Call]. The executor may have left the group that it led. It is stopped
-// first, or it would start another process while it is looked at.
-func (e *nativeExecutor) Kill() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.interrupted.Store(true)
-	if !e.ended.Load() {
-		_ = e.peer.signal(syscall.SIGSTOP)
-		e.kin.note(e.peer.pid)
-		_ = e.peer.signal(syscall.SIGKILL)
-		e.peer.signalGroup(syscall.SIGKILL)
-	}
-}
 
 // Answered implements [Call]. The number is the executor's own until it is reaped.
 func (e *nativeExecutor) Answered() bool { return hasMemory(e.peer.pid) && !e.ended.Load() }

@@ -208,7 +208,7 @@ func TestSetupThatHangsIsKilled(t *testing.T) {
 	s := site.Serve(t, "prefork_cgi {\n start_timeout 1s\n}", files)
 	for script := range files {
 		s.Want(s.Get("/"+script), 504, "")
-		if entry := awaitEntryOf(s, notStarted, script); !strings.Contains(fmt.Sprint(entry["error"]), "start limit") {
+		if entry := awaitEntryOf(s, notStarted, script); !strings.Contains(fmt.Sprint(entry["error"]), "start_timeout") {
 			t.Errorf("%v", entry)
 		}
 	}
