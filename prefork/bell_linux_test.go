@@ -38,9 +38,9 @@ func TestOnlyExecutorsAreGivenMoreTime(t *testing.T) {
 	var text []byte
 	for strings.Count(string(text), "\n") < 2 {
 		piece := make([]byte, 999)
-		n, err := c.Stdout().Read(piece)
-		if err != nil {
-			t.Fatalf("%q, %v", text, err)
+		n, errRead := c.Stdout().Read(piece)
+		if errRead != nil {
+			t.Fatalf("%q, %v", text, errRead)
 		}
 		text = append(text, piece[:n]...)
 	}
