@@ -77,8 +77,8 @@ func TestReasonsOfFailuresAreInTheLog(t *testing.T) {
 		"returns.cgi":     {"script cannot be called", "carriage return"},
 		"noheader.cgi":    {"script has ended", "header"},
 		"nothing.cgi":     {"script has ended", "header"},
-		"silent.cgi":      {"script has ended", "time limit"},
-		"stops.cgi":       {"script has ended", "time limit"},
+		"silent.cgi":      {"script has ended", "first_byte_timeout of 1s"},
+		"stops.cgi":       {"script has ended", "silence_timeout of 1s"},
 		"dies.cgi":        {"script has ended", "killed"},
 	} {
 		s.Get("/" + file)
