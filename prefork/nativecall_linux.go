@@ -40,6 +40,7 @@ type nativeExecutor struct {
 	missed   bool       // something has come on call meanwhile
 	clearing bool       // it was interrupted, and what it has started is to end first
 	gone     bool       // it has been reaped
+	status   Status     // with which; if nobody knows, Lost
 	tell     Ended      // who is to be told; nil while it has no request
 	extender Extender   // that request's; may be nil
 	whenGone func()     // is to be told too; may be nil
@@ -114,9 +115,14 @@ func (e *nativeExecutor) over(end ending) {
 	e.mu.Lock()
 	e.ended.Store(true)
 	e.gone = true
-	tell, whenGone := e.tell, e.whenGone
-	e.tell = nil
-	if !e.starting {
+	if end.failure != "" { // of an executor that has greeted
+		end.status = Status{Lost: true}
+	}
+	e.status = end.status
+	var tell Ended
+	whenGone := e.whenGone
+	if !e.starting { // else send knows whether it has had its request
+		tell, e.tell = e.tell, nil
 		e.hangUp()
 	}
 	if e.peer != nil {
@@ -130,13 +136,9 @@ func (e *nativeExecutor) over(end ending) {
 		whenGone()
 	}
 	e.end <- end
-	if tell == nil {
-		return
+	if tell != nil {
+		tell(end.status, nil)
 	}
-	if end.failure != "" { // of an executor that has greeted
-		end.status = Status{Lost: true}
-	}
-	tell(end.status, nil)
 }
 
 // hangUp closes the socket, at whose end an executor that waits ends too. It is called with
@@ -200,16 +202,17 @@ func (e *nativeExecutor) send(ctx context.Context, message []byte, fds []int, en
 	if e.left == 0 || e.gone || err != nil {
 		e.hangUp()
 	}
-	told := e.tell == nil
-	if err != nil {
-		e.tell = nil
+	var tell Ended
+	if err != nil || e.gone {
+		tell, e.tell = e.tell, nil
 	}
+	status := e.status
 	e.mu.Unlock()
 	if missed {
 		e.server.look(happening{id: e.id})
 	}
-	if told {
-		return nil // whatever it was, the end has been told
+	if err == nil && tell != nil { // it has ended meanwhile
+		tell(status, nil)
 	}
 	return err
 }

@@ -185,9 +185,9 @@ func TestClientThatTakesNothingDoesNotHoldAnExecutor(t *testing.T) {
 func TestIdlePoolsSleepAndGo(t *testing.T) {
 	t.Parallel()
 	const pools = 100
-	quiet, idle := 30*time.Second, 75*time.Second
+	quiet, idle := 30*time.Second, 100*time.Second // what is parked leaves after half of that
 	if testing.Short() {
-		quiet, idle = 2*time.Second, 10*time.Second
+		quiet, idle = 2*time.Second, 30*time.Second
 	}
 	files := map[string]string{}
 	for i := range pools {
