@@ -32,6 +32,7 @@ type share struct {
 	account *account
 	wish
 	yielded bool // it has been asked for
+	given   bool // it has been given back
 }
 
 // What a pool can spare, in the order of how much it would miss it.
@@ -120,9 +121,9 @@ func (a *account) poke() {
 
 // yield has the pool end something that it can spare.
 func (a *account) yield() {
-	var s *share
-	a.pool.send(func() { s = a.pool.yield() })
-	if s != nil {
+	yields := false
+	a.pool.send(func() { yields = a.pool.yield() })
+	if yields {
 		return // it comes back when its process has been reaped
 	}
 	a.ledger.mu.Lock()
@@ -145,12 +146,13 @@ func (a *account) waits() bool {
 	return slices.Contains(a.ledger.waiting, a)
 }
 
-// mark notes that a share is about to come back because it was asked for.
-func (s *share) mark() *share {
+// mark notes that a share is about to come back because it was asked for; false if it has come
+// back already, since its process was killed.
+func (s *share) mark() bool {
 	s.account.ledger.mu.Lock()
 	defer s.account.ledger.mu.Unlock()
-	s.yielded = true
-	return s
+	s.yielded = !s.given
+	return s.yielded
 }
 
 // resize corrects how much memory the share stands for.
@@ -169,6 +171,7 @@ func (s *share) give() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.count(s, -1)
+	s.given = true
 	if s.yielded {
 		l.yielding--
 	}

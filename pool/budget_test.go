@@ -124,3 +124,25 @@ func TestFloodHoldsNobodyUp(t *testing.T) {
 		r.Close(t.Context())
 	})
 }
+
+// A process that was killed has given its share back before somebody asks for it: nobody must wait for
+// that to happen once more.
+func TestShareOfWhoWasKilledIsNotWaitedFor(t *testing.T) {
+	r := newFakeRegistry(&fake{})
+	defer r.Close(t.Context())
+	p := newPool(r, specFor("a"), true)
+	lives := p.account.take(wish{ahead, 1, 0})
+	killed := p.account.take(wish{ahead, 1, 0})
+	killed.give()
+	if killed.mark() {
+		t.Error("a share that was given back is waited for")
+	}
+	if !lives.mark() {
+		t.Error("a share is not waited for")
+	}
+	r.ledger.yielding++ // as for who is asked
+	lives.give()
+	if r.ledger.yielding != 0 || r.ledger.used != 0 {
+		t.Errorf("%d shares are waited for, %d in use", r.ledger.yielding, r.ledger.used)
+	}
+}

@@ -42,20 +42,18 @@ func (p *Pool) spares() int32 {
 	return nothing
 }
 
-// yield gives something back that the pool can spare, and returns its share; nil if
-// there is nothing any more.
-func (p *Pool) yield() *share {
+// yield gives something back that the pool can spare. It reports false if there was nothing
+// any more, or nothing that comes back because of this.
+func (p *Pool) yield() (yields bool) {
 	switch p.spares() {
 	case itsParked:
 		s := p.current
-		room := s.parked[0].share.mark()
+		yields = s.parked[0].share.mark()
 		s.dismiss(1)
 		p.target = min(p.target, len(s.parked))
-		return room
 	case itsServer:
-		room := p.current.share.mark()
+		yields = p.current.share.mark()
 		p.recycle(p.current, Evicted)
-		return room
 	}
-	return nil
+	return yields
 }
