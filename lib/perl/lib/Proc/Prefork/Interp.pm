@@ -235,9 +235,8 @@ False standalone and under v1. (F<docs/protocol.md>, "More time".)
 
 =head2 before_fork($function)
 
-Has a function called once in the server when the fork point is reached, before the first fork. Functions
-are called without arguments, in the order of registration. If one dies, setup has failed. Returns
-nothing.
+Has a function called once in the server when the fork point is reached, before the first fork. Functions are called without
+arguments, in the order of registration. If one dies, setup has failed. Returns nothing.
 
 =head2 after_fork($function)
 
@@ -246,12 +245,11 @@ connect to a database. If one dies, the executor dies. Returns nothing.
 
 =head1 WHAT AN EXECUTOR IS
 
-It has a process group of its own, C<%ENV> and C<@ARGV> of its request, a fresh start time in C<$^T>, and
-fresh random numbers. Signal handlers and an alarm are as setup has left them; they are out of force in
-the server. Duplicates of the standard handles that setup has made are duplicates of the
-request's. Files that setup has open for reading, such as C<DATA>, are read from the same place by each. DBI
-handles of setup get C<AutoInactiveDestroy>. All else is inherited: open one connection for each executor, and
-not one in setup for all. (F<docs/protocol.md>, "What an executor does, in this order".)
+It has a process group of its own, C<%ENV> and C<@ARGV> of its request, a fresh start time in C<$^T>, and fresh random numbers.
+Signal handlers and an alarm are as setup has left them; they are out of force in the server. Duplicates of the standard handles
+that setup has made are duplicates of the request's. Files that setup has open for reading, such as C<DATA>, are read from the same
+place by each. DBI handles of setup get C<AutoInactiveDestroy>. All else is inherited: open one connection for each executor,
+and not one in setup for all. (F<docs/protocol.md>, "What an executor does, in this order".)
 
 =head1 HOW AN EXECUTOR ENDS
 
@@ -264,10 +262,9 @@ An END block that was compiled before this module keeps perl's own end. So name 
 
 =head1 AUTOMATIC FORK POINT
 
-prefork-cgi starts a script that does not name a fork point with
-C<-MProc::Prefork::Interp::Automatic>. The fork point is then where perl has compiled the whole script, with
-all C<use> and C<BEGIN>, and before its first statement. The script cannot tell: C<%ENV>, C<%INC>, C<@INC> and messages are
-as always. Changes that setup has made to C<%ENV> stay in force in the executors.
+prefork-cgi starts a script that does not name a fork point with C<-MProc::Prefork::Interp::Automatic>. The fork point is then where
+perl has compiled the whole script, with all C<use> and C<BEGIN>, and before its first statement. The script cannot tell: C<%ENV>,
+C<%INC>, C<@INC> and messages are as always. Changes that setup has made to C<%ENV> stay in force in the executors.
 
 Files that the script begins by requiring, such as C<require "lib.pl">, are loaded in setup if they do nothing there that belongs to
 a request. (F<docs/fork-safety.md>, "What Perl scripts require".)
@@ -278,14 +275,13 @@ them leaves no trace but themselves. (F<docs/fork-safety.md>, "What Perl scripts
 Where the administrator says C<reuse on> a process serves several requests of such a script: the script is run again from its
 beginning, compiled anew, with its variables, handles and signals put back. (F<docs/fork-safety.md>, "Reuse".)
 
-The script is run cold if setup looks at the environment of a request, or lists all of it; the
-launcher is told where. Under taint mode (C<-T>) this is not watched.
+The script is run cold if setup looks at the environment of a request, or lists all of it; the launcher is told where. Under taint
+mode (C<-T>) this is not watched.
 
 =head1 REQUIREMENTS
 
-Linux, Perl 5.20. No other module is loaded on x86_64, i386, arm, aarch64, ppc64, s390x and riscv64. Elsewhere
-L<IO::FDPass> (Debian: libio-fdpass-perl) receives the descriptors; without a pidfd the monitor of
-protocol v1 does not notice that its launcher has gone.
+Linux, Perl 5.20. No other module is loaded on x86_64, i386, arm, aarch64, ppc64, s390x and riscv64. Elsewhere L<IO::FDPass> (Debian:
+libio-fdpass-perl) receives the descriptors; without a pidfd the monitor of protocol v1 does not notice that its launcher has gone.
 
 =head1 LIMITATIONS
 
