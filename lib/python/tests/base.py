@@ -1,6 +1,7 @@
 """What the test cases share: a folder of their own, and a look for processes that are left."""
 
 import os
+import select
 import sys
 import tempfile
 import textwrap
@@ -42,12 +43,28 @@ class Case(unittest.TestCase):
 
     def close(self, launcher):
         launcher.close()
-        left = [pid for pid in processes() if session(pid) == launcher.process.pid]
-        self.assertEqual(left, [], "processes are left")
+        for pid in members(launcher.process.pid):
+            await_end(pid)
+        self.assertEqual(members(launcher.process.pid), [], "processes are left")
 
     def run_once(self, text, fork_point="automatic", **more):
         """Launch a script, make one request, and return its answer."""
         return self.launch(text, fork_point, **more).run()
+
+
+def members(leader):
+    """Return the processes of a session that have not ended."""
+    return [pid for pid in processes() if session(pid) == leader]
+
+
+def await_end(pid):
+    """Give a process that is about to end ten seconds for it."""
+    try:
+        end = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    select.select([end], [], [], 10)
+    os.close(end)
 
 
 def processes():
