@@ -126,7 +126,7 @@ type exchange struct {
 // it can only break the connection.
 func (x *exchange) serve() error {
 	if x.r.ContentLength < 0 { // it would be spooled in vain
-		if err := registry.Full(x.spec(x.script.File, x.environ(0), x.repl)); err != nil {
+		if err := registry.Full(x.spec(x.script.File, x.identifying(0), x.repl)); err != nil {
 			return x.fail(err)
 		}
 	}
@@ -136,8 +136,7 @@ func (x *exchange) serve() error {
 		return x.fail(err)
 	}
 	defer body.Close()
-	env := x.environ(body.Length)
-	spec := x.spec(x.script.File, env, x.repl)
+	spec := x.spec(x.script.File, x.identifying(body.Length), x.repl)
 	x.repl.Set("http.prefork_cgi.script", x.script.File)
 
 	asked := time.Now()
@@ -148,7 +147,7 @@ func (x *exchange) serve() error {
 	acquireSeconds.Observe(time.Since(asked).Seconds())
 	x.identify()
 	defer x.logAccess()
-	input, err := x.call(body, prefork.Request{Env: env, Args: spec.Command.Args})
+	input, err := x.call(body, prefork.Request{Env: x.environ(body.Length), Args: spec.Command.Args})
 	if err != nil {
 		x.logNoCall(err)
 		return x.fail(err)
@@ -169,6 +168,15 @@ func (x *exchange) serve() error {
 		x.breakOff(err)
 	}
 	return nil
+}
+
+// identifying returns the environment where a part of it makes the ident. Who is refused needs no
+// other.
+func (x *exchange) identifying(length int64) []string {
+	if x.Identity == nil || len(x.Identity.Env) == 0 {
+		return nil
+	}
+	return x.environ(length)
 }
 
 // call starts the executor.

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -150,27 +151,38 @@ func (b *bench) stop() error {
 	return errors.Join(b.caddy.Wait(), os.RemoveAll(b.folder))
 }
 
-// load has a process make a load, and returns what that has seen of each part.
-func (b *bench) load(ctx context.Context, l load) ([]seen, error) {
-	for i := range l {
-		l[i].Addr = b.addr
-	}
-	text, err := json.Marshal(l)
-	if err != nil {
-		return nil, err
-	}
+// load has processes make the parts of a load, one each: a client of one part must not wait for those of
+// another. It returns what each has seen.
+func (b *bench) load(ctx context.Context, parts ...part) ([]seen, error) {
 	before := processCPU(b.caddy.Process.Pid)
+	results, own, errs := make([]seen, len(parts)), make([]time.Duration, len(parts)), make([]error, len(parts))
+	var all sync.WaitGroup
+	for i, p := range parts {
+		p.Addr = b.addr
+		all.Go(func() { results[i], own[i], errs[i] = b.generate(ctx, p) })
+	}
+	all.Wait()
+	b.used, b.own = processCPU(b.caddy.Process.Pid)-before, 0
+	for _, d := range own {
+		b.own += d
+	}
+	return results, errors.Join(errs...)
+}
+
+// generate has a process make a part of a load, and returns what it has seen and its CPU time.
+func (b *bench) generate(ctx context.Context, p part) (result seen, own time.Duration, err error) {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return result, 0, err
+	}
 	cmd := exec.CommandContext(ctx, b.program, "-generate", string(text))
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return nil, err
+		return result, 0, err
 	}
-	b.used = processCPU(b.caddy.Process.Pid) - before
-	b.own = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	var all []seen
-	return all, json.Unmarshal(out.Bytes(), &all)
+	return result, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), json.Unmarshal(out.Bytes(), &result)
 }
 
 // share returns how many of a hundred parts of the machine's CPU time d is.

@@ -13,9 +13,6 @@ import (
 	"time"
 )
 
-// A load is what the generator does at once.
-type load []part
-
 // A part of a load is requests for paths in turn: at a rate, whatever becomes of them,
 // or by clients each of which sends the next one when it has the answer to the last.
 type part struct {
@@ -44,20 +41,12 @@ type kind struct {
 
 // generate makes a load and writes what has become of it.
 func generate(ctx context.Context, text string, w io.Writer) error {
-	var l load
-	if err := json.Unmarshal([]byte(text), &l); err != nil {
+	var p part
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		return err
 	}
-	results := make([]seen, len(l))
-	var all sync.WaitGroup
-	for i, p := range l {
-		all.Go(func() {
-			g := &generator{part: p, answers: map[int][]time.Duration{}}
-			results[i] = g.run(ctx)
-		})
-	}
-	all.Wait()
-	return json.NewEncoder(w).Encode(results)
+	g := &generator{part: p, answers: map[int][]time.Duration{}}
+	return json.NewEncoder(w).Encode(g.run(ctx))
 }
 
 // A generator makes one part of a load.

@@ -2,7 +2,7 @@
 // served: whether the machine still does its work, how fast the others are refused, and
 // whether scripts that nobody floods notice. See docs/performance.md.
 //
-//	overload -generate ──▶ Caddy ──▶ work.pl            about 20 ms of CPU time
+//	overload -generate ──▶ Caddy ──▶ work.pl            about 50 ms of CPU time
 //	                             ──▶ quiet1.pl … 9.pl   the same, for one request a second
 //
 // The load comes from a process of its own, which sends requests when they are due,
@@ -36,7 +36,7 @@ func main() {
 	var s settings
 	flag.StringVar(&s.caddy, "caddy", ".run/overload-caddy", "Caddy with this module")
 	flag.IntVar(&s.seconds, "seconds", 60, "how long each load is")
-	flag.DurationVar(&s.cost, "cost", 20*time.Millisecond, "CPU time of a script")
+	flag.DurationVar(&s.cost, "cost", 50*time.Millisecond, "CPU time of a script")
 	flag.Float64Var(&s.factor, "factor", 10, "how many times what can be served is asked for")
 	flag.IntVar(&s.clients, "clients", 200, "that flood one script")
 	flag.StringVar(&s.generate, "generate", "", "make the load that this JSON text says; for the program itself")
@@ -76,17 +76,19 @@ func measure(ctx context.Context, s settings) (err error) {
 func (b *bench) overload(ctx context.Context, s settings) error {
 	long := time.Duration(s.seconds) * time.Second
 	// As many clients as have a place, and some more, so that one is always next.
-	saturate := load{{Paths: []string{"/work.pl"}, Clients: 2 * maxConcurrent, For: long / 2}}
+	saturate := part{Paths: []string{"/work.pl"}, Clients: 2 * maxConcurrent, For: long / 2}
 	before, err := b.load(ctx, saturate)
 	if err != nil {
 		return err
 	}
+	ownOfSaturation := b.own
 	rate := s.factor * before[0].of(200).PerSecond
-	result, err := b.load(ctx, load{{Paths: []string{"/work.pl"}, Rate: rate, For: long}})
+	result, err := b.load(ctx, part{Paths: []string{"/work.pl"}, Rate: rate, For: long})
 	if err != nil {
 		return err
 	}
 	used, own := b.share(b.used, long), b.share(b.own, long)
+	ownBefore := b.share(ownOfSaturation, long/2)
 	// Once more, so that what else the machine does is in both.
 	after, err := b.load(ctx, saturate)
 	if err != nil {
@@ -101,6 +103,8 @@ func (b *bench) overload(ctx context.Context, s settings) error {
 	row("requests served per second when saturated", "", fmt.Sprintf("%.1f before, %.1f after", before[0].of(200).PerSecond, after[0].of(200).PerSecond))
 	row("requests sent per second", fmt.Sprintf("%.0f", rate), fmt.Sprintf("%.0f", r.Sent))
 	row("served per second", fmt.Sprintf("≥ %.1f", 0.9*full), fmt.Sprintf("%.1f (%.0f %%)", served.PerSecond, 100*served.PerSecond/full))
+	left := (100 - own) / (100 - ownBefore)
+	row("… of what the CPU time that the load generator leaves would serve", "", fmt.Sprintf("%.0f %%", 100*served.PerSecond/full/left))
 	row("served after, p50, p99, most", fmt.Sprintf("< %v", queueWait), served.times())
 	row("refused per second", "", fmt.Sprintf("%.0f", refused.PerSecond))
 	row("refused after, p50, p99, most", "p50 < 20ms", refused.times())
@@ -114,7 +118,7 @@ func (b *bench) overload(ctx context.Context, s settings) error {
 func (b *bench) fairness(ctx context.Context, s settings) error {
 	long := time.Duration(s.seconds) * time.Second
 	quiet := part{Paths: quietPaths(), Rate: quietScripts, For: long}
-	alone, err := b.load(ctx, load{quiet})
+	alone, err := b.load(ctx, quiet)
 	if err != nil {
 		return err
 	}
@@ -123,7 +127,7 @@ func (b *bench) fairness(ctx context.Context, s settings) error {
 	row("---", "---", "---")
 	row("the others alone: p50, p99, most", "", alone[0].of(200).times())
 	for _, pause := range []time.Duration{0, time.Second} {
-		flooded, err := b.load(ctx, load{quiet, {Paths: []string{"/work.pl"}, Clients: s.clients, Pause: pause, For: long}})
+		flooded, err := b.load(ctx, quiet, part{Paths: []string{"/work.pl"}, Clients: s.clients, Pause: pause, For: long})
 		if err != nil {
 			return err
 		}
