@@ -90,6 +90,10 @@ func (b *bench) prepare(cost time.Duration) error {
 			return err
 		}
 	}
+	waits := fmt.Sprintf("#!/usr/bin/perl\nselect undef, undef, undef, %f;\nprint \"Content-Type: text/plain\\n\\nok\\n\";\n", cost.Seconds())
+	if err := os.WriteFile(filepath.Join(b.folder, "wait.pl"), []byte(waits), 0o755); err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -125,7 +129,7 @@ func quietPaths() (paths []string) {
 
 // warmUp asks for each script once, as soon as Caddy answers.
 func (b *bench) warmUp() error {
-	for _, path := range append(quietPaths(), "/work.pl") {
+	for _, path := range append(quietPaths(), "/work.pl", "/wait.pl") {
 		var err error
 		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 			var resp *http.Response

@@ -36,7 +36,7 @@ func main() {
 	var s settings
 	flag.StringVar(&s.caddy, "caddy", ".run/overload-caddy", "Caddy with this module")
 	flag.IntVar(&s.seconds, "seconds", 60, "how long each load is")
-	flag.DurationVar(&s.cost, "cost", 50*time.Millisecond, "CPU time of a script")
+	flag.DurationVar(&s.cost, "cost", 50*time.Millisecond, "CPU time of a script, or how long it waits")
 	flag.Float64Var(&s.factor, "factor", 10, "how many times what can be served is asked for")
 	flag.IntVar(&s.clients, "clients", 200, "that flood one script")
 	flag.StringVar(&s.generate, "generate", "", "make the load that this JSON text says; for the program itself")
@@ -65,25 +65,28 @@ func measure(ctx context.Context, s settings) (err error) {
 			err = ended
 		}
 	}()
-	fmt.Printf("%d CPUs, %v of CPU time a request, %d s a load.\n", runtime.NumCPU(), s.cost, s.seconds)
-	if err := b.overload(ctx, s); err != nil {
+	fmt.Printf("%d CPUs, %d s a load.\n", runtime.NumCPU(), s.seconds)
+	if err := b.overload(ctx, s, "/wait.pl", "waits"); err != nil {
+		return err
+	}
+	if err := b.overload(ctx, s, "/work.pl", "computes"); err != nil {
 		return err
 	}
 	return b.fairness(ctx, s)
 }
 
 // overload asks for more than can be served.
-func (b *bench) overload(ctx context.Context, s settings) error {
+func (b *bench) overload(ctx context.Context, s settings, path, does string) error {
 	long := time.Duration(s.seconds) * time.Second
 	// As many clients as have a place, and some more, so that one is always next.
-	saturate := part{Paths: []string{"/work.pl"}, Clients: 2 * maxConcurrent, For: long / 2}
+	saturate := part{Paths: []string{path}, Clients: 2 * maxConcurrent, For: long / 2}
 	before, err := b.load(ctx, saturate)
 	if err != nil {
 		return err
 	}
 	ownOfSaturation := b.own
 	rate := s.factor * before[0].of(200).PerSecond
-	result, err := b.load(ctx, part{Paths: []string{"/work.pl"}, Rate: rate, For: long})
+	result, err := b.load(ctx, part{Paths: []string{path}, Rate: rate, For: long})
 	if err != nil {
 		return err
 	}
@@ -97,7 +100,7 @@ func (b *bench) overload(ctx context.Context, s settings) error {
 	full := (before[0].of(200).PerSecond + after[0].of(200).PerSecond) / 2
 	r := result[0]
 	served, refused := r.of(200), r.of(503)
-	heading(fmt.Sprintf("%.0f times as many requests as can be served", s.factor))
+	heading(fmt.Sprintf("%.0f times as many requests as can be served, of a script that %s for %v", s.factor, does, s.cost))
 	row("", "asked", "measured")
 	row("---", "---", "---")
 	row("requests served per second when saturated", "", fmt.Sprintf("%.1f before, %.1f after", before[0].of(200).PerSecond, after[0].of(200).PerSecond))
