@@ -1,8 +1,10 @@
 """The native dialect: what the server and its executors do, seen from the launcher."""
 
 import os
+import py_compile
 import select
 import socket
+import time
 import unittest
 
 from base import EXPLICIT, Case
@@ -10,6 +12,16 @@ from launcher import LIMIT, Launcher
 
 
 class Messages(Case):
+    def test_bytecode_of_an_older_source_is_not_loaded(self):
+        # As a cold request leaves it, between two edits in one second.
+        part = self.write("value = 1\n", "part.py")
+        now = time.time()
+        os.utime(part, (now, now))
+        py_compile.compile(str(part))
+        part.write_text("value = 2\n")
+        os.utime(part, (now, now))
+        self.assertEqual(self.run_once("import part\nprint(part.value)").out, b"2\n")
+
     def test_ready_names_the_library_and_its_descriptors(self):
         settings = self.launch("pass").settings
         self.assertRegex(settings["library"], r"^prefork_interp [0-9.]+ \(Python\)$")
