@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -86,24 +87,25 @@ func TestManyPoolsShareTheBudget(t *testing.T) {
 		if b := budgetOf(s); b["max_processes"] != float64(places) || b["processes"].(float64) > places {
 			t.Errorf("the admin endpoint says %v", b)
 		}
-		after := awaitRest(s)
-		t.Logf("round %d: %d descriptors, %d KiB", round, after.descriptors, after.resident)
+		after := awaitRest(s, before.descriptors)
+		t.Logf("round %d: %d descriptors, %d goroutines, %d KiB in use", round, after.descriptors, after.goroutines, after.heap>>10)
 		// The first round is the one in which everything comes to its size.
-		if round > 0 && (after.descriptors > before.descriptors || after.resident > before.resident+mostGrowth) {
-			t.Errorf("%d descriptors and %d KiB, after %d and %d", after.descriptors, after.resident, before.descriptors, before.resident)
+		if round > 0 && (after.goroutines > before.goroutines || after.heap > before.heap+mostGrowth) {
+			t.Errorf("%d goroutines and %d KiB, after %d and %d", after.goroutines, after.heap>>10, before.goroutines, before.heap>>10)
 		}
 		before = after
 	}
 }
 
-// mostGrowth is by how many KiB Caddy may grow from round to round: what the collector of garbage leaves.
-const mostGrowth = 16 << 10
+// mostGrowth is what may stay for a while in buffers and caches of Caddy and Go.
+const mostGrowth = 1 << 20
 
-// A rest is what Caddy has when no script has been asked for long enough.
-type rest struct{ descriptors, resident int }
+// A rest is what Caddy has when no script has been asked for long enough: heap is what is in use
+// after a collection, in bytes.
+type rest struct{ descriptors, goroutines, heap int }
 
-// awaitRest waits until nothing of any pool is left.
-func awaitRest(s *site.Site) (r rest) {
+// awaitRest waits until nothing of any pool is left, and no more descriptors than most, unless that is 0.
+func awaitRest(s *site.Site, most int) (r rest) {
 	s.Await("the end of all", func() error {
 		if left, b := len(scriptProcesses(s)), budgetOf(s); left > 0 || b["processes"] != 0.0 || b["memory"] != 0.0 {
 			return fmt.Errorf("%d processes are left, and the endpoint says %v", left, b)
@@ -113,28 +115,43 @@ func awaitRest(s *site.Site) (r rest) {
 		}
 		return nil
 	})
+	r.heap = numberOf(s, "/debug/pprof/heap?gc=1&debug=1", "# HeapAlloc = ")
+	r.goroutines = numberOf(s, "/debug/pprof/goroutine?debug=1", "goroutine profile: total ")
 	http.DefaultClient.CloseIdleConnections()
-	proc := fmt.Sprintf("/proc/%d/", s.Cmd.Process.Pid)
+	folder := fmt.Sprintf("/proc/%d/fd/", s.Cmd.Process.Pid)
 	s.Await("the end of connections", func() error {
-		n := 0
-		entries, err := os.ReadDir(proc + "fd")
+		sockets, targets := 0, ""
+		entries, err := os.ReadDir(folder)
 		for _, entry := range entries {
-			if target, _ := os.Readlink(proc + "fd/" + entry.Name()); strings.HasPrefix(target, "socket:") {
-				n++
+			target, _ := os.Readlink(folder + entry.Name())
+			targets += " " + target
+			if strings.HasPrefix(target, "socket:") {
+				sockets++
 			}
 		}
 		r.descriptors = len(entries)
-		if n > listeners {
-			return fmt.Errorf("%d sockets", n)
+		if sockets > listeners || most > 0 && len(entries) > most {
+			return fmt.Errorf("%d descriptors, %d of them sockets:%s", len(entries), sockets, targets)
 		}
 		return err
 	})
-	status, err := os.ReadFile(proc + "status")
-	site.Must(s.T, err)
-	_, text, _ := strings.Cut(string(status), "VmRSS:")
-	_, err = fmt.Sscan(text, &r.resident)
-	site.Must(s.T, err)
 	return r
+}
+
+// numberOf returns the number behind a text in what the admin endpoint says.
+func numberOf(s *site.Site, path, text string) (n int) {
+	resp, err := http.Get("http://" + s.Admin + path)
+	site.Must(s.T, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	site.Must(s.T, err)
+	_, number, found := strings.Cut(string(body), text)
+	if !found {
+		s.T.Fatalf("%s has no %q", path, text)
+	}
+	_, err = fmt.Sscan(number, &n)
+	site.Must(s.T, err)
+	return n
 }
 
 // listeners are the sockets that Caddy has without a request: for the site, and the admin endpoint.
