@@ -191,7 +191,11 @@ func (s *Site) Start() {
 	})
 }
 
-// Stop ends Caddy as a service manager does, and shows its log if the test has
+// mostShown is how much of a log is shown, in bytes, so that one that is long
+// does not hide what has failed.
+const mostShown = 8 << 10
+
+// Stop ends Caddy as a service manager does, and shows the end of its log if the test has
 // failed.
 func (s *Site) Stop() {
 	s.Cmd.Process.Signal(syscall.SIGTERM)
@@ -202,11 +206,13 @@ func (s *Site) Stop() {
 		s.Cmd.Process.Kill()
 	}
 	log := s.Log.String()
-	if strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic: ") {
-		s.T.Error("Caddy says something of a race or a panic")
+	for _, trouble := range []string{"DATA RACE", "panic: "} {
+		if _, after, found := strings.Cut(log, trouble); found {
+			s.T.Errorf("Caddy says %s%s", trouble, after[:min(len(after), mostShown)])
+		}
 	}
 	if s.T.Failed() {
-		s.T.Logf("log:\n%s", log)
+		s.T.Logf("the end of the log:\n%s", log[max(0, len(log)-mostShown):])
 	}
 }
 
