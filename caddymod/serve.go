@@ -136,7 +136,8 @@ func (x *exchange) serve() error {
 		return x.fail(err)
 	}
 	defer body.Close()
-	spec := x.spec(x.script.File, x.identifying(body.Length), x.repl)
+	env := x.identifying(body.Length)
+	spec := x.spec(x.script.File, env, x.repl)
 	x.repl.Set("http.prefork_cgi.script", x.script.File)
 
 	asked := time.Now()
@@ -147,7 +148,10 @@ func (x *exchange) serve() error {
 	acquireSeconds.Observe(time.Since(asked).Seconds())
 	x.identify()
 	defer x.logAccess()
-	input, err := x.call(body, prefork.Request{Env: x.environ(body.Length), Args: spec.Command.Args})
+	if env == nil {
+		env = x.environ(body.Length)
+	}
+	input, err := x.call(body, prefork.Request{Env: env, Args: spec.Command.Args})
 	if err != nil {
 		x.logNoCall(err)
 		return x.fail(err)
@@ -170,8 +174,8 @@ func (x *exchange) serve() error {
 	return nil
 }
 
-// identifying returns the environment where a part of it makes the ident. Who is refused needs no
-// other.
+// identifying returns the environment where a part of it makes the ident, and else nil: who is
+// refused needs none.
 func (x *exchange) identifying(length int64) []string {
 	if x.Identity == nil || len(x.Identity.Env) == 0 {
 		return nil
