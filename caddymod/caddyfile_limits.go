@@ -1,6 +1,9 @@
 package caddymod
 
-import "github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
 
 // limitNames are what Limits.unmarshal knows.
 const limitNames = "max_concurrent, parked, max_requests, queue, streams, overload, start_timeout, timeout, first_byte_timeout, " +
@@ -16,9 +19,9 @@ func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
 	case "max_requests":
 		err = l.unmarshalRequests(d)
 	case "queue":
-		err = l.unmarshalQueue(d)
+		err = unmarshalPlaces(d, &l.QueueSize, parseQueueSize, &l.QueueWait)
 	case "streams":
-		err = l.unmarshalStreams(d)
+		err = unmarshalPlaces(d, &l.Streams, parseCount, &l.StreamAfter)
 	case "overload":
 		err = value(d, &l.Overload, func(word string) (int, error) { return parseNumber(word, 1) })
 	case "start_timeout":
@@ -99,41 +102,22 @@ func (l *Limits) unmarshalRequests(d *caddyfile.Dispenser) (err error) {
 	return nil
 }
 
-// unmarshalStreams reads `streams <number>|off [<after>]`.
-func (l *Limits) unmarshalStreams(d *caddyfile.Dispenser) (err error) {
-	words := d.RemainingArgs()
+// unmarshalPlaces reads `<name> <number> [<duration>]`: how many places there are, and a time
+// that belongs to them.
+func unmarshalPlaces(d *caddyfile.Dispenser, places *int, parse func(string) (int, error), long *caddy.Duration) (err error) {
+	name, words := d.Val(), d.RemainingArgs()
 	if len(words) == 0 || len(words) > 2 {
 		return d.ArgErr()
 	}
-	if l.Streams != 0 {
-		return d.Err("streams is given twice")
+	if *places != 0 {
+		return d.Errf("%s is given twice", name)
 	}
-	l.Streams, err = parseCount(words[0])
+	*places, err = parse(words[0])
 	if len(words) > 1 && err == nil {
-		l.StreamAfter, err = parseDuration(words[1])
+		*long, err = parseDuration(words[1])
 	}
 	if err != nil {
-		return d.Errf("streams: %v", err)
-	}
-	return nil
-}
-
-func (l *Limits) unmarshalQueue(d *caddyfile.Dispenser) error {
-	words := d.RemainingArgs()
-	if len(words) == 0 || len(words) > 2 {
-		return d.ArgErr()
-	}
-	if l.QueueSize != 0 {
-		return d.Err("queue is given twice")
-	}
-	var err error
-	if l.QueueSize, err = parseQueueSize(words[0]); err != nil {
-		return d.Errf("queue: %v", err)
-	}
-	if len(words) == 2 {
-		if l.QueueWait, err = parseDuration(words[1]); err != nil {
-			return d.Errf("queue: %v", err)
-		}
+		return d.Errf("%s: %v", name, err)
 	}
 	return nil
 }
