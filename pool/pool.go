@@ -149,7 +149,7 @@ func (p *Pool) settle() {
 	now := time.Now()
 	p.rest(now)
 	p.park(now)
-	p.offer()
+	p.account.spare.Store(p.spares())
 	for s := range p.servers {
 		if s.state == draining && s.leases == 0 {
 			s.exit()

@@ -155,6 +155,7 @@ func (p *Pool) succeed(s *server) {
 
 // settleShare notes what a server has turned out to need.
 func (p *Pool) settleShare(s *server, took time.Duration) {
+	defer p.value()
 	p.worth.cost = took
 	if !s.info.Mode.Warm() {
 		s.giveShare() // there is no process

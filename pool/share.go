@@ -23,11 +23,8 @@ func (p *Pool) wishFor(s *server) wish {
 	return w
 }
 
-// offer tells the ledger what the pool could spare.
-func (p *Pool) offer() {
-	p.account.useful.Store(math.Float64bits(p.worth.number()))
-	p.account.spare.Store(p.spares())
-}
+// value tells the ledger how useful the pool is, when that has changed.
+func (p *Pool) value() { p.account.useful.Store(math.Float64bits(p.worth.number())) }
 
 // spares returns what the pool has and does not need at this moment.
 func (p *Pool) spares() int32 {
@@ -36,7 +33,7 @@ func (p *Pool) spares() int32 {
 		return nothing
 	case len(s.parked) > 0:
 		return itsParked
-	case s.share != nil && p.slots+p.streams == 0 && s.leases == 0 && s.making == 0 && p.asked:
+	case s.share != nil && p.slots+p.streams == 0 && s.making == 0:
 		return itsServer
 	}
 	return nothing

@@ -17,6 +17,7 @@ func (p *Pool) arrived(l *Lease) {
 	p.asked, p.unused = true, false
 	l.version, l.arrived, l.stop, l.grace = p.version, time.Now(), p.limits.StopSignal, p.limits.Grace
 	p.worth.hit(l.arrived)
+	p.value()
 	switch {
 	case p.closing:
 		p.refuse(l, ErrClosed)
