@@ -91,10 +91,12 @@ func (p *Pool) heard(s *server, files []string) {
 	}
 }
 
-// miss notes paths where the setup of s would have loaded other files. What an
-// executor has loaded, the next one looks for anew.
+// miss notes paths where s would have loaded other files: in its setup, or later, when it learns
+// what executors load. What an executor has loaded, the next one looks for anew.
 func (s *server) miss(paths []string) {
-	paths = slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return !filepath.IsAbs(path) || slices.Contains(s.missed, path) })
+	paths = slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
+		return !filepath.IsAbs(path) || slices.Contains(s.missed, path)
+	})
 	paths = paths[:min(len(paths), maxLoaded-len(s.missed))]
 	s.missed = append(s.missed, paths...)
 	if p := s.pool; s.state != spawning && s.version == p.version {

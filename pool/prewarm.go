@@ -6,9 +6,10 @@ import (
 )
 
 // Prewarm has the pool of spec set up ahead of its first request, on behalf of g,
-// unless there is one already, or the budget has no room for it. It returns when setup is over, or ctx is done; then
-// setup goes on by itself. How it ends is an event and nothing else: of one that
-// has failed nothing is left, and the first request tries it anew.
+// unless there is one already, or the budget has no room for it. It returns when
+// setup is over, or ctx is done; then setup goes on by itself. How it ends is an
+// event and nothing else: of one that has failed nothing is left, and the first
+// request tries it anew.
 func (r *Registry) Prewarm(ctx context.Context, g *Generation, spec Spec) {
 	p, _, err := r.pool(g, spec)
 	if err != nil {
