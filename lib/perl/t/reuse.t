@@ -4,6 +4,7 @@ use warnings;
 use FindBin ();
 use lib "$FindBin::Bin/lib";
 use Test::More;
+use Cases;
 use Launcher;
 
 # serve($server, $executor, %options) is one request of a persistent executor.
@@ -59,50 +60,13 @@ opendir my $folder, '/proc/self/fd' or die;
 print join(' ', grep { $_ < 10 } sort grep { /\d/ } readdir $folder), "\n";
 SCRIPT
 
-# Those of view.t.
-again('FindBin and a relative name', 'use FindBin; use Cwd; print "$FindBin::Bin $FindBin::Script $0 ", getcwd, "\n"; warn "here";',
-    file => 'relative.pl', relative => 'relative.pl', folder => $Launcher::FOLDER);
-again('die',              "\n\ndie 'no'");
-again('die of an object', 'die bless {}, "Thing"; package Thing; use overload q("") => sub { "a thing\n" };');
-again('a hook for die',   'BEGIN { $SIG{__DIE__} = sub { print "hook: $_[0]", $^S } } print "start\n"; eval { die "caught\n" }; die "end\n"');
-again('a hook for warn',  'BEGIN { $SIG{__WARN__} = sub { print "hook: $_[0]" } } my $x; use warnings; print "a" . $x; warn "b"');
-again('croak',            'use Carp; sub f { Carp::cluck("deep") } f(1, "a"); Carp::confess("end");');
-again('exit in eval',     'eval { exit 5 }; print "not here"');
-again('END and DESTROY', <<'SCRIPT');
-my $lexical = bless [];
-our $global = bless [];
-sub DESTROY { print "destroy\n" }
-END { print "end $?\n"; $? = 4 }
-print "run\n";
-exit 3;
-SCRIPT
-again('a runtime error',  "my \@a = (1);\nmy \$x = \$a[0]->method;\n");
-again('DATA',             "print <DATA>; print tell(DATA) > 0 ? 'ok' : 'no';\n__DATA__\n" . "line\n" x 5000);
+again(@$_) for @Cases::COMMON;
 again('DATA, a part',     "print scalar <DATA>; warn 'here';\n__END__\n" . "line\n" x 5000);
-again('DATA of a module', "package Other; sub r { print <Other::DATA> } package main; Other::r(); package Other;\n__DATA__\nother\n");
-again('line of input',    'my $x = <STDIN>; warn "after"; print <STDIN>; die "end"', stdin => "a\nb\nc\n");
 again('<>',               'my $x = <>; print $x, "$."', stdin => "a\nb\nc\n");
 again('all of <>',        'print while <>; print "$ARGV"', stdin => "a\nb\nc\n");
-again('layers',           'use open qw(:std :utf8); print length(<STDIN>), chr(0x263a), "\n"', stdin => "\xe2\x98\xba");
 again('layers, later',    'print length(<STDIN>); binmode STDIN, ":encoding(UTF-8)"; binmode STDOUT, ":utf8"; print length(<STDIN>), chr(0x263a), "\n"', stdin => "\xe2\x98\xba\n\xe2\x98\xba");
-again('layers by -C',     'print length(<STDIN>), length($ARGV[0]), chr(0x263a), <DATA>' . "\n__DATA__\n\xe2\x98\xba\n",
-    stdin => "\xe2\x98\xba", arguments => ["\xe2\x98\xba"], switches => ['-CSDA']);
 again('changed folder',   'BEGIN { chdir "/usr"; umask 027 } use Cwd; print getcwd, umask; chdir "/"; umask 0');
-again('environment set', <<'SCRIPT', environment => { PATH => '/usr/bin:/bin', KEPT => 1 });
-BEGIN {
-    $ENV{PATH} = "/bin";
-    delete $ENV{GONE};
-    $ENV{NEW} = 1;
-    our $kept = \%ENV;
-    { local $ENV{L} = 1 }
-}
-print map { "$_=$kept->{$_}\n" } sort keys %$kept;
-system 'echo $NEW $PATH $L';
-SCRIPT
-again('a broken script caught', 'eval "1 +* 2"; print $@; eval { require No::Such::Module }; print $@ =~ /^Can\'t locate/ ? 1 : 0, exists $INC{"No/Such/Module.pm"} ? 1 : 0', masks => qr/\(eval \d+\)/);
 again('handles',          'print STDOUT "a"; print STDERR "b"; $| = 1; print "c"; open my $o, ">&", \*STDOUT; print $o "d"; open LEFT, ">&STDOUT"; print LEFT "e"');
-again('SIGPIPE is not ignored', 'system "cat /proc/self/status | grep Sig[IB]"; print $SIG{PIPE} // "undef"');
-again('children',         'my $p = fork; if (!$p) { exit 3 } waitpid $p, 0; print $? >> 8, `echo $$` == $$ ? "same" : "other"');
 
 # What only this can get wrong.
 again('switches of the first line', "#!/usr/bin/perl -w\nprint \$^W; \$^W = 0; my \$x; print \"\$x\"");
