@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -138,6 +139,7 @@ func TestServerThatCannotForkIsNotStartedAnew(t *testing.T) {
 
 // Ruby does not say that it cannot fork: it tries again each second, by itself.
 func TestRubyWaitsUntilItCanFork(t *testing.T) {
+	t.Parallel()
 	s := prepareAs(t, 64_125, "prefork_cgi {\n parked off\n queue 10 500ms\n}", map[string]string{"app.rb": explicit("rb", "", ok["rb"])})
 	s.Start()
 	s.Want(s.Get("/app.rb"), 200, "ok")
@@ -154,6 +156,31 @@ func TestRubyWaitsUntilItCanFork(t *testing.T) {
 		return nil
 	})
 	awaitEntryOf(s, "script is ready", "app.rb")
+}
+
+// makeThreads has Caddy start threads, each of which waits for somebody to write to
+// a pipe. They stay when that is over, so that Caddy, which ends where it cannot have
+// a thread, needs no other: threads count as processes.
+func makeThreads(s *site.Site, n int) {
+	s.T.Helper()
+	site.Must(s.T, syscall.Mkfifo(s.Path("pipe"), 0o644))
+	answered := make(chan struct{})
+	go func() {
+		s.Parallel(n, "/pipe")
+		close(answered)
+	}()
+	s.Await("threads", func() error {
+		waiting, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", s.Cmd.Process.Pid))
+		if len(waiting) < n {
+			return fmt.Errorf("there are %d", len(waiting))
+		}
+		return nil
+	})
+	pipe, err := os.OpenFile(s.Path("pipe"), os.O_RDWR, 0)
+	site.Must(s.T, err)
+	site.Must(s.T, os.Remove(s.Path("pipe")))
+	pipe.Close()
+	<-answered
 }
 
 // noProcessesFor forbids a process of a user to fork; only that user may.
@@ -190,14 +217,12 @@ func prepareAs(t *testing.T, user int, config string, files map[string]string) *
 }
 
 func TestOutOfProcesses(t *testing.T) {
-	s := prepareAs(t, 64_124, withMode+"prefork_cgi", map[string]string{
+	s := prepareAs(t, 64_124, withMode+"prefork_cgi\nfile_server", map[string]string{
 		"cold.cgi": site.Shell("printf ok"), "new.pl": "#!/usr/bin/perl\nprint qq{Content-Type: text/plain\\n\\nok};\n",
 	})
 	s.Start()
-	// So that Caddy has all threads that it needs: they count as processes.
-	for _, r := range s.Parallel(20, "/cold.cgi") {
-		s.Want(r, 200, "ok")
-	}
+	s.Want(s.Get("/cold.cgi"), 200, "ok")
+	makeThreads(s, 24)
 	restore := noProcessesFor(t, 64_124, s.Cmd.Process.Pid)
 	wantShortage(t, "cold", s.Get("/cold.cgi"))
 	wantShortage(t, "new", s.Get("/new.pl"))
