@@ -31,7 +31,7 @@ reload:
 # libraries' own tests, then all tests with the race detector.
 test: packages-test lint xcaddy libraries
 	$(MAKE) fuzz FUZZTIME=20000x
-	$(GO) test -race -timeout 15m ./...
+	$(GO) test -race -parallel 4 -timeout 20m ./...
 
 # What to run before a commit.
 check: lint

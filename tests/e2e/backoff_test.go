@@ -39,6 +39,7 @@ func poolOf(s *site.Site) string {
 }
 
 func TestCrashLoopsBackOff(t *testing.T) {
+	t.Parallel()
 	for extension, dies := range map[string]string{
 		"pl":  explicit("pl", "", "kill 11, $$; sleep 9;"),
 		"py":  explicit("py", "", "os.kill(os.getpid(), 11); time.sleep(9)"),
@@ -155,6 +156,7 @@ if ($ENV{QUERY_STRING}) { print "\n"; <STDIN>; print "end" }`)})
 }
 
 func TestMetricsLiveThroughReloads(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{"app.pl": explicit("pl", "", ok["pl"]), "none.cgi": "#!/bin/sh\nexit 3\n"})
 	for range 3 {
 		s.Want(s.Get("/app.pl"), 200, "ok")

@@ -200,6 +200,7 @@ func TestEachFailureHasItsStatusItsLineAndItsMetric(t *testing.T) {
 }
 
 func TestSetupThatHangsIsKilled(t *testing.T) {
+	t.Parallel()
 	files := map[string]string{
 		"hangs.pl": explicit("pl", "sleep 1000;", ok["pl"]),
 		"hangs.py": explicit("py", "time.sleep(1000)", ok["py"]),

@@ -90,6 +90,7 @@ func TestReasonsOfFailuresAreInTheLog(t *testing.T) {
 }
 
 func TestEarlyErrorReachesAClientThatUploads(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{"fails.cgi": "#!/bin/sh\nexit 1\n"})
 	for range 10 {
 		r := s.Do(http.MethodPost, "/fails.cgi", strings.NewReader(strings.Repeat("x", 20<<20)))
@@ -211,6 +212,7 @@ func TestScriptWhoseTimeLiesInTheFuture(t *testing.T) {
 }
 
 func TestClientsThatBreakOffAnywhere(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_concurrent 4\n queue 20 2s\n timeout 3s\n grace_period 1s\n}", map[string]string{
 		"cat.pl":   site.Perl("print while <STDIN>;"),
 		"slow.pl":  site.Perl("select undef, undef, undef, 0.1; print 'x' x 300_000; select undef, undef, undef, 0.1; print 'end'"),
@@ -256,6 +258,7 @@ func TestClientsThatBreakOffAnywhere(t *testing.T) {
 }
 
 func TestSilentScriptThatClosedItsInputIsToBlame(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n timeout 1s\n}", map[string]string{
 		"deaf.cgi": "#!/bin/sh\nexec <&-\nexec sleep 30 </dev/null\n",
 	})

@@ -172,6 +172,7 @@ func awaitClosed(s *site.Site) {
 }
 
 func TestShutdownDelayServesAsEver(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "global shutdown_delay 4s\n\nrespond /state {http.shutting_down}\nprefork_cgi", held)
 	s.Want(s.Get("/app.pl"), 200, "ok")
 	s.Want(s.Get("/state"), 200, "false")
@@ -225,6 +226,7 @@ func TestRequestsAreFinishedForAWhileWithoutAGracePeriod(t *testing.T) {
 const brokenOff = "Caddy exits, and requests are broken off; the global option grace_period gives them more time"
 
 func TestRequestsThatDoNotEndAreBrokenOff(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_concurrent 1\n}", held)
 	var all sync.WaitGroup
 	all.Go(func() {

@@ -118,6 +118,7 @@ func TestPersistentExecutorIsKilled(t *testing.T) {
 
 // A change is seen at once, though an executor waits that knows the old code.
 func TestPersistentExecutorIsNeverStale(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_requests 1000\n}", loops)
 	for name, text := range loops {
 		for i := range 20 {

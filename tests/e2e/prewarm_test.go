@@ -33,6 +33,7 @@ func readies(s *site.Site, n int) []string {
 const cgiPerl = "#!/usr/bin/perl\nuse strict; use POSIX ();\nprint \"Content-Type: text/plain\\n\\n\", getppid;\n"
 
 func TestPrewarmedScriptsServeTheFirstRequest(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, `prefork_cgi {
 		root @SITE@
 		env OF_SETUP {env.PASSED}

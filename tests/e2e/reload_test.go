@@ -69,6 +69,7 @@ func TestReloadUnderLoadKeepsServersAndFailsNobody(t *testing.T) {
 }
 
 func TestReloadReplacesWhatSetupSees(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n env A one\n}", map[string]string{
 		"app.pl": strings.Replace(site.Perl("print $a;"), "prefork_init", "our $a = $ENV{A};\nprefork_init", 1),
 	})
@@ -198,6 +199,7 @@ func TestFailingReloadChangesNothingAndStartsNothing(t *testing.T) {
 }
 
 func TestRequestsOfAnOldConfigurationEndOnTheirServer(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n env A 0\n}", map[string]string{
 		"app.pl": strings.Replace(site.Perl(`my $r = $ENV{QUERY_STRING}; print "$a "; if ($r) { mkdir "begun.$r"; select undef, undef, undef, 0.01 until -e 'go' } print $ENV{A};`),
 			"prefork_init", "our $a = $ENV{A};\nprefork_init", 1),

@@ -69,6 +69,7 @@ func gone(t *testing.T, s *site.Site, script string) (n int) {
 }
 
 func TestEachLimitEndsTheScriptAndNamesItself(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, timed, map[string]string{
 		"header.pl": noted(`sleep 30;`),
 		"silent.pl": noted(`print "Content-Type: text/plain\n\nsome"; sleep 30;`),
@@ -103,6 +104,7 @@ func TestEachLimitEndsTheScriptAndNamesItself(t *testing.T) {
 
 // Nobody reads the script's output while the client takes none of it.
 func TestRunTimeoutNeedsNoReader(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, timed, map[string]string{
 		"endless.pl": noted(`print "Content-Type: text/plain\n\n"; print 'x' x 65536 while 1`),
 	})
@@ -126,6 +128,7 @@ const readsAll = `my $n = 0; while ((my $got = read STDIN, my $part, 65536) > 0)
 print "Content-Type: text/plain\n\n$n";`
 
 func TestClientThatStopsSendingIsToBlame(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, timed, map[string]string{
 		"reads.pl":   noted(readsAll),
 		"ignores.pl": noted(`print "Content-Type: text/plain\n\nsome"; for (1..300) { print 'x'; select undef, undef, undef, 0.1 }`),
@@ -158,6 +161,7 @@ func stall(t *testing.T, s *site.Site, path, rest string) (*http.Response, error
 
 // A slow sender is alive, and so is a slow reader.
 func TestSlowBodiesAreWaitedFor(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, timed, map[string]string{"slow.pl": noted(readsAll), "reader.pl": noted(readsAll)})
 	ours, theirs := io.Pipe()
 	go func() {
@@ -189,6 +193,7 @@ sh -c "$family" & setsid sh -c "$family" & while :; do sleep 60; done
 }
 
 func TestStubbornScriptsGoWithAllTheyHaveStarted(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, timed, obstinate)
 	for script := range obstinate {
 		t.Run(script, func(t *testing.T) {

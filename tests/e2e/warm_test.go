@@ -107,6 +107,7 @@ func status(t *testing.T, s *site.Site, script string) poolStatus {
 
 // A script that cannot be warm answers all the same, and one log line says why.
 func TestColdIsAlwaysRight(t *testing.T) {
+	t.Parallel()
 	head := `print "Content-Type: text/plain\n\n"; `
 	cases := map[string]struct{ text, body, why string }{
 		"syntax.pl":  {"#!/usr/bin/perl\n" + head + "print 'unfinished\n", "", "syntax.pl"},
