@@ -35,7 +35,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case err != nil:
 		return answer(w, err)
 	}
-	x := &exchange{Handler: h, w: w, r: r, repl: repl, original: original.URL, script: script}
+	x := &exchange{Handler: h, w: w, r: r, repl: repl, original: original.URL, target: original.RequestURI, script: script}
 	defer x.part()
 	return x.serve()
 }
@@ -44,7 +44,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // that what they have allowed is what is run; empty segments are kept, since
 // PATH_INFO may have them.
 func (h *Handler) resolve(r *http.Request, repl *caddy.Replacer) (cgi.Script, error) {
-	urlPath := caddyhttp.NormalizedPath(r.URL.Path, false)
+	urlPath := normalizedPath(r.URL.Path)
 	if h.Script != "" {
 		return h.resolveSingle(urlPath, repl)
 	}
@@ -108,6 +108,7 @@ type exchange struct {
 	r        *http.Request
 	repl     *caddy.Replacer
 	original *url.URL // before any rewriting
+	target   string   // the same as the client has written it
 	script   cgi.Script
 
 	lease     *pool.Lease   // nil before it is acquired
@@ -216,7 +217,7 @@ const software = "Caddy"
 func (x *exchange) environ(length int64) []string {
 	c := cgi.Context{
 		Software:   software,
-		RequestURI: x.original.RequestURI(),
+		RequestURI: x.target,
 		Prefix:     x.strippedPrefix(),
 		Length:     length,
 		// Caddy's server has filtered what its configuration does not allow.

@@ -107,6 +107,11 @@ func (r *Response) interpret(fields int) error {
 	for _, field := range connectionFields {
 		delete(r.Header, field)
 	}
+	for _, field := range []string{"Content-Type", "Location"} {
+		if values := r.Header[field]; len(values) > 1 {
+			r.Header[field] = values[len(values)-1:] // there can be one, and the last word counts
+		}
+	}
 	location := r.Header.Get("Location")
 	switch {
 	case r.Status == 0 && fields == 1 && isLocal(location):
@@ -128,10 +133,11 @@ func isLocal(location string) bool {
 }
 
 // parseStatus reads the value of a Status field: three digits, and a reason
-// phrase that HTTP has no more use for.
+// phrase that HTTP has no more use for. Nobody but the RFC wants a blank between
+// them: scripts that write "404: Not Found" have always been understood.
 func parseStatus(value string) (int, error) {
 	digits := value
-	if end := strings.IndexAny(value, blanks); end >= 0 {
+	if end := strings.IndexFunc(value, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
 		digits = value[:end]
 	}
 	code, err := strconv.Atoi(digits)

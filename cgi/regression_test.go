@@ -36,6 +36,14 @@ func TestServerNameHasBracketsAroundIPv6(t *testing.T) {
 	}
 }
 
+func TestServerNameIsInSmallLetters(t *testing.T) {
+	q := newQuery()
+	q.r.Host = "WWW.Example.ORG:80"
+	if got := q.variables(t)["SERVER_NAME"]; got != "www.example.org" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestPathTranslatedStaysUnderTheRoot(t *testing.T) {
 	q := newQuery()
 	q.s.PathInfo = "/../../etc/passwd"
