@@ -51,6 +51,7 @@ type Site struct {
 	Admin  string
 	Config string   // what stands in the site's block; see Serve
 	TLS    bool     // with a certificate of Caddy's own
+	Hosts  bool     // all names, and none, are the site's
 	Under  []string // command that runs Caddy; empty: none
 	Level  string   // of the log; default DEBUG
 
@@ -126,7 +127,10 @@ func (s *Site) Caddyfile() string {
 		global, config, _ = strings.Cut(rest, "\n\n")
 	}
 	_, port, _ := net.SplitHostPort(s.Addr)
-	scheme := "http"
+	scheme, host := "http", "127.0.0.1"
+	if s.Hosts {
+		host = ""
+	}
 	if s.TLS {
 		scheme, config = "https", "tls internal\n"+config
 	}
@@ -141,13 +145,13 @@ func (s *Site) Caddyfile() string {
 	}
 	%s
 }
-%s://127.0.0.1:%s {
+%s://%s:%s {
 	bind 127.0.0.1
 	log
 	root * @SITE@
 	%s
 }
-`, s.Admin, cmp.Or(s.Level, "DEBUG"), global, scheme, port, config)
+`, s.Admin, cmp.Or(s.Level, "DEBUG"), global, scheme, host, port, config)
 	text = strings.NewReplacer("@SITE@", s.Folder, "@STATE@", s.State).Replace(text)
 	path := filepath.Join(s.State, "Caddyfile")
 	Must(s.T, os.WriteFile(path, []byte(text), 0o644))

@@ -44,14 +44,14 @@ DocumentRoot @SITE@
 </Directory>
 `
 
-// apache serves a copy of the tree by mod_cgid until the test ends. Of the result
-// only Folder, Addr and the requests mean something.
-func apache(t *testing.T, tools string) *site.Site {
+// apache serves by mod_cgid, until the test ends, what fill puts into a folder. Of
+// the result only Folder, Addr and the requests mean something.
+func apache(t *testing.T, fill func(folder string)) *site.Site {
 	t.Helper()
 	s := &site.Site{T: t, Folder: t.TempDir(), State: t.TempDir(), Addr: site.FreeAddr(t)}
 	leak.CheckProcesses(t, s.Folder)
 	leak.CheckProcesses(t, s.State)
-	plant(t, s.Folder, tools)
+	fill(s.Folder)
 	open(t, s.State)
 	user := ""
 	if os.Getuid() == 0 { // Apache does not serve as root

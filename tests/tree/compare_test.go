@@ -21,7 +21,7 @@ var serversOwn = []string{"Date", "Server", "Content-Length", "Connection"}
 const (
 	valueDiffers = `SERVER_SOFTWARE|REMOTE_PORT`
 	onlyHere     = `DOCUMENT_URI|REMOTE_HOST`
-	onlyApache   = `SERVER_ADMIN|SERVER_SIGNATURE|CONTEXT_PREFIX|CONTEXT_DOCUMENT_ROOT|HTTP_CONNECTION`
+	onlyApache   = `SERVER_ADMIN|SERVER_SIGNATURE|CONTEXT_PREFIX|CONTEXT_DOCUMENT_ROOT|HTTP_CONNECTION|REDIRECT_\w+`
 )
 
 // A mask replaces in a body what differs from one process to the next.

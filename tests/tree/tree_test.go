@@ -82,7 +82,7 @@ func serve(t *testing.T) (here, there *site.Site, tools string) {
 	here = site.Prepare(t, "route {\n prefork_cgi {\n  extensions *\n }\n respond 404\n}", nil)
 	plant(t, here.Folder, tools)
 	here.Start()
-	return here, apache(t, tools), tools
+	return here, apache(t, func(folder string) { plant(t, folder, tools) }), tools
 }
 
 func ask(t *testing.T, r row, here, there *site.Site) {

@@ -1,0 +1,238 @@
+package tree
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prefork-cgi/prefork-cgi/tests/site"
+)
+
+// Every difference to Apache is in the table, and every one in the table is there,
+// whether scripts are warm or cold.
+func TestWireIsAsUnderApache(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while")
+	}
+	t.Setenv("PATH", "/usr/bin:/bin")
+	t.Setenv("TZ", "Europe/Zurich")
+	cases, reasons := readWire(t)
+	there := apache(t, func(folder string) { plantWire(t, folder, cases) })
+	used := map[string]bool{}
+	for _, warm := range []string{"auto", "off"} {
+		here := site.Prepare(t, "route {\n prefork_cgi {\n  warm "+warm+"\n }\n respond 404\n}", nil)
+		here.Hosts = true
+		plantWire(t, here.Folder, cases)
+		here.Start()
+		for _, c := range cases {
+			t.Run(warm+" "+c.name, func(t *testing.T) { c.run(t, here, there) })
+			for _, d := range c.differs {
+				used[d.reason] = true
+			}
+		}
+	}
+	for reason := range reasons {
+		if !used[reason] {
+			t.Errorf("no case has the reason %s", reason)
+		}
+	}
+}
+
+// run makes the request of both servers.
+func (c *wireCase) run(t *testing.T, here, there *site.Site) {
+	t.Helper()
+	ours, apaches := c.exchange(t, here), c.exchange(t, there)
+	found := ours.differences(apaches)
+	for _, d := range c.differs {
+		if !slices.Contains(found, d.what) {
+			t.Errorf("is no difference any more: %s", d.what)
+		}
+	}
+	for _, what := range found {
+		if !slices.ContainsFunc(c.differs, func(d listed) bool { return d.what == what }) {
+			t.Errorf("differs: %s", what)
+		}
+	}
+}
+
+// An answer is all that came back for a request.
+type answer struct {
+	early   []string // informational responses
+	status  int
+	header  http.Header
+	trailer http.Header
+	body    string
+	env     map[string]string // what the script has seen, if it is env.pl
+	end     string            // how the body ended
+}
+
+// exchange sends a request as it stands and reads what comes until the server
+// closes the connection.
+func (c *wireCase) exchange(t *testing.T, s *site.Site) *answer {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.Addr)
+	site.Must(t, err)
+	defer conn.Close()
+	site.Must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	// A server that refuses may close before it has read all.
+	_, _ = io.WriteString(conn, strings.ReplaceAll(c.request, "@HOST@", s.Addr))
+	raw, err := io.ReadAll(conn)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("no end after %d bytes: %v", len(raw), err)
+	}
+	method, _, _ := strings.Cut(c.request, " ")
+	a := readAnswer(raw, method)
+	a.body = plain(s, row{}, a.body)
+	for _, values := range a.header {
+		for i := range values {
+			values[i] = plain(s, row{}, values[i])
+		}
+	}
+	a.forgetPage()
+	a.readEnvironment()
+	return a
+}
+
+// readAnswer reads a response as a client does.
+func readAnswer(raw []byte, method string) *answer {
+	a, r := &answer{}, bufio.NewReader(bytes.NewReader(raw))
+	for {
+		response, err := http.ReadResponse(r, &http.Request{Method: method})
+		if err != nil {
+			a.end = fmt.Sprintf("no response, %d bytes", len(raw))
+			return a
+		}
+		if response.StatusCode < 200 {
+			for _, name := range serversOwn {
+				response.Header.Del(name)
+			}
+			a.early = append(a.early, fmt.Sprintf("%d %s", response.StatusCode, fields(response.Header)))
+			continue
+		}
+		body, err := io.ReadAll(response.Body)
+		a.status, a.header, a.trailer, a.body = response.StatusCode, response.Header, response.Trailer, string(body)
+		if err != nil {
+			a.end = "broken off"
+		}
+		return a
+	}
+}
+
+// forgetPage takes from an answer the page that a server makes by itself: Apache for
+// errors and redirects, net/http for requests that are none. Other pages of ours are
+// made by handle_errors, if anybody wants one.
+func (a *answer) forgetPage() {
+	mime := a.header.Get("Content-Type")
+	ours := mime == "text/plain; charset=utf-8" && strings.HasPrefix(a.body, fmt.Sprint(a.status, " "))
+	if ours || mime == "text/html; charset=iso-8859-1" && (a.body == "" || strings.HasPrefix(a.body, "<!DOCTYPE HTML PUBLIC")) {
+		a.body = ""
+		a.header.Del("Content-Type")
+	}
+}
+
+// readEnvironment takes from the answer of env.pl what that has seen.
+func (a *answer) readEnvironment() {
+	lines, ok := strings.CutPrefix(a.body, "ENV\n")
+	if !ok {
+		return
+	}
+	for _, m := range environment {
+		lines = m.pattern.ReplaceAllString(lines, m.with)
+	}
+	a.body, a.env = "", map[string]string{}
+	for line := range strings.Lines(lines) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		a.env[name] = value
+	}
+}
+
+// fields writes a header on one line.
+func fields(header http.Header) string {
+	var all strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		fmt.Fprintf(&all, "{%s: %s}", name, joined(name, header))
+	}
+	return all.String()
+}
+
+// differences returns in what two answers differ, ours first, as the table has it.
+// Where the statuses do, the rest does too and is not looked at.
+func (a *answer) differences(b *answer) (found []string) {
+	say := func(what string, ours, apaches any) {
+		if one, two := fmt.Sprint(ours), fmt.Sprint(apaches); one != two {
+			found = append(found, what+" "+brief(one)+" | "+brief(two))
+		}
+	}
+	say("early", strings.Join(a.early, " "), strings.Join(b.early, " "))
+	if a.status != b.status {
+		say("status", a.status, b.status)
+		return found
+	}
+	for _, name := range unite(a.header, b.header) {
+		if !slices.Contains(serversOwn, name) {
+			say("field "+name, joined(name, a.header), joined(name, b.header))
+		}
+	}
+	say("trailer", fields(a.trailer), fields(b.trailer))
+	say("body", a.body, b.body)
+	say("end", a.end, b.end)
+	say("script has run:", a.env != nil, b.env != nil)
+	if a.env == nil || b.env == nil {
+		return found
+	}
+	for _, name := range unite(a.env, b.env) {
+		say("env "+name, valueOf(a.env, name), valueOf(b.env, name))
+	}
+	return found
+}
+
+// joined returns a field on one line. One line or several is the same to all, but
+// for cookies: RFC 9110, 5.3.
+func joined(name string, header http.Header) string {
+	separator := ", "
+	if name == "Set-Cookie" {
+		separator = " & "
+	}
+	return strings.Join(header[name], separator)
+}
+
+// unite returns the names of two maps, sorted.
+func unite[V any](a, b map[string]V) []string {
+	all := maps.Clone(a)
+	if all == nil {
+		all = map[string]V{}
+	}
+	maps.Copy(all, b)
+	return slices.Sorted(maps.Keys(all))
+}
+
+// valueOf tells a variable that is empty from one that is not there.
+func valueOf(env map[string]string, name string) string {
+	if value, ok := env[name]; ok {
+		return "=" + value
+	}
+	return ""
+}
+
+// brief makes a value fit for a line of the table.
+func brief(value string) string {
+	const most = 200
+	if value == "" {
+		return "none"
+	}
+	if len(value) > most {
+		return fmt.Sprintf("%d bytes", len(value))
+	}
+	quoted := fmt.Sprintf("%q", value)
+	return quoted[1 : len(quoted)-1]
+}
