@@ -18,7 +18,7 @@ func normalizedPath(urlPath string) string {
 	}
 	normalized := make([]byte, 0, len(urlPath))
 	for _, character := range caddyhttp.NormalizedPath(string(characters), false) {
-		normalized = append(normalized, byte(character))
+		normalized = append(normalized, byte(character)) //nolint:gosec // each has been a byte
 	}
 	return string(normalized)
 }
