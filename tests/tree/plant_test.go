@@ -20,7 +20,7 @@ const compiler = "/usr/bin/cc"
 func buildTools(t *testing.T) string {
 	t.Helper()
 	tools := t.TempDir()
-	open(t, tools)
+	site.Open(t, tools)
 	for source, program := range map[string]string{"program.c": "program.cgi", "perl-site.c": "perl-site"} {
 		cmd := exec.Command(compiler, "-o", filepath.Join(tools, program), filepath.Join("testdata", "tools", source))
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -35,7 +35,7 @@ func buildTools(t *testing.T) string {
 // of a test is not.
 func plant(t *testing.T, folder, tools string) {
 	t.Helper()
-	open(t, folder)
+	site.Open(t, folder)
 	tree := filepath.Join("testdata", "cgi-bin")
 	site.Must(t, filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {

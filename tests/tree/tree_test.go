@@ -82,7 +82,8 @@ func serve(t *testing.T) (here, there *site.Site, tools string) {
 	here = site.Prepare(t, "route {\n prefork_cgi {\n  extensions *\n }\n respond 404\n}", nil)
 	plant(t, here.Folder, tools)
 	here.Start()
-	return here, apache(t, func(folder string) { plant(t, folder, tools) }), tools
+	there = site.ServeByApache(t, func(folder string) { plant(t, folder, tools) })
+	return here, there, tools
 }
 
 func ask(t *testing.T, r row, here, there *site.Site) {

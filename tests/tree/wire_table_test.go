@@ -100,7 +100,6 @@ func unescape(t *testing.T, value string) string {
 // plantWire puts the scripts into a folder, and what they write.
 func plantWire(t *testing.T, folder string, cases []*wireCase) {
 	t.Helper()
-	open(t, folder)
 	for _, script := range []string{"out.pl", "nph-out.pl", "env.pl"} {
 		copyFile(t, filepath.Join("testdata", "wire", script), filepath.Join(folder, script), "", 0o755)
 	}

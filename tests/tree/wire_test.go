@@ -27,7 +27,7 @@ func TestWireIsAsUnderApache(t *testing.T) {
 	t.Setenv("PATH", "/usr/bin:/bin")
 	t.Setenv("TZ", "Europe/Zurich")
 	cases, reasons := readWire(t)
-	there := apache(t, func(folder string) { plantWire(t, folder, cases) })
+	there := site.ServeByApache(t, func(folder string) { plantWire(t, folder, cases) })
 	used := map[string]bool{}
 	for _, warm := range []string{"auto", "off"} {
 		here := site.Prepare(t, "route {\n prefork_cgi {\n  warm "+warm+"\n }\n respond 404\n}", nil)

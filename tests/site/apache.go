@@ -1,4 +1,4 @@
-package tree
+package site
 
 import (
 	"bytes"
@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/prefork-cgi/prefork-cgi/tests/leak"
-	"github.com/prefork-cgi/prefork-cgi/tests/site"
 )
 
-const apacheProgram = "/usr/sbin/apache2"
+// ApacheProgram is what [ServeByApache] runs: of the package apache2-bin.
+const ApacheProgram = "/usr/sbin/apache2"
 
 // httpd is the smallest configuration that serves a folder of scripts. Apache
 // passes PATH and TZ by itself.
@@ -44,36 +44,38 @@ DocumentRoot @SITE@
 </Directory>
 `
 
-// apache serves by mod_cgid, until the test ends, what fill puts into a folder. Of
-// the result only Folder, Addr and the requests mean something.
-func apache(t *testing.T, fill func(folder string)) *site.Site {
+// ServeByApache serves by mod_cgid, until the test ends, what fill puts into a
+// fresh folder. Of the result only Folder, State, Addr and the requests mean
+// something.
+func ServeByApache(t *testing.T, fill func(folder string)) *Site {
 	t.Helper()
-	s := &site.Site{T: t, Folder: t.TempDir(), State: t.TempDir(), Addr: site.FreeAddr(t)}
+	s := &Site{T: t, Folder: t.TempDir(), State: t.TempDir(), Addr: FreeAddr(t)}
 	leak.CheckProcesses(t, s.Folder)
 	leak.CheckProcesses(t, s.State)
+	Open(t, s.Folder)
 	fill(s.Folder)
-	open(t, s.State)
+	Open(t, s.State)
 	user := ""
 	if os.Getuid() == 0 { // Apache does not serve as root
 		user = "User www-data\nGroup www-data"
 	}
 	conf := filepath.Join(s.State, "httpd.conf")
 	text := strings.NewReplacer("@SITE@", s.Folder, "@STATE@", s.State, "@ADDR@", s.Addr, "@USER@", user).Replace(httpd)
-	site.Must(t, os.WriteFile(conf, []byte(text), 0o644))
+	Must(t, os.WriteFile(conf, []byte(text), 0o644))
 
-	cmd := exec.Command(apacheProgram, "-f", conf, "-DFOREGROUND")
+	cmd := exec.Command(ApacheProgram, "-f", conf, "-DFOREGROUND")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TZ=" + os.Getenv("TZ"), "LANG=C.UTF-8"}
 	cmd.Dir = s.State
 	stderr := new(bytes.Buffer)
 	cmd.Stderr = stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	site.Must(t, cmd.Start())
+	Must(t, cmd.Start())
 	exited := make(chan struct{})
 	go func() { // until the process ends
 		cmd.Wait()
 		close(exited)
 	}()
-	t.Cleanup(func() { stop(s, cmd, exited, stderr) })
+	t.Cleanup(func() { stopApache(s, cmd, exited, stderr) })
 	s.Await("Apache", func() error {
 		select {
 		case <-exited:
@@ -89,9 +91,9 @@ func apache(t *testing.T, fill func(folder string)) *site.Site {
 	return s
 }
 
-// stop ends Apache with all that it has started, and shows what it has logged if
-// the test has failed.
-func stop(s *site.Site, cmd *exec.Cmd, exited <-chan struct{}, stderr fmt.Stringer) {
+// stopApache ends Apache with all that it has started, and shows what it has
+// logged if the test has failed.
+func stopApache(s *Site, cmd *exec.Cmd, exited <-chan struct{}, stderr fmt.Stringer) {
 	cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-exited:
@@ -106,10 +108,10 @@ func stop(s *site.Site, cmd *exec.Cmd, exited <-chan struct{}, stderr fmt.String
 	}
 }
 
-// open has others than the user of the tests read a folder of t.TempDir, and
+// Open has others than the user of the tests read a folder of t.TempDir, and
 // write there.
-func open(t *testing.T, folder string) {
+func Open(t *testing.T, folder string) {
 	t.Helper()
-	site.Must(t, os.Chmod(filepath.Dir(folder), 0o755))
-	site.Must(t, os.Chmod(folder, 0o777))
+	Must(t, os.Chmod(filepath.Dir(folder), 0o755))
+	Must(t, os.Chmod(folder, 0o777))
 }
