@@ -9,7 +9,8 @@ GOFUMPT_VERSION = v0.9.2
 RUN_PACKAGES = perl git gitweb chiark-scripts libio-fdpass-perl libhtml-mason-perl libcgi-pm-perl
 TEST_PACKAGES = $(RUN_PACKAGES) gcc libc6-dev chiark-utils-bin libnettle8 libuv1 python3 ruby util-linux procps \
 	libdbi-perl libdbd-sqlite3-perl info2www info pgformatter awstats mercurial mercurial-common moosefs-cgi \
-	python3-simpletal dhelp doc-base media-types tdiary-core apache2-bin mawk tzdata bash rsync bindfs
+	python3-simpletal dhelp doc-base media-types tdiary-core apache2-bin mawk tzdata bash rsync bindfs \
+	libplack-perl ruby-rack
 # For `make bench`: wrk makes the load, since it takes the least of the CPU that the
 # servers need; the others are what we are compared with, and what they run.
 BENCH_PACKAGES = wrk perl python3 git gitweb libcgi-pm-perl libhtml-mason-perl chiark-utils-bin chiark-scripts libnettle8 libuv1 \
