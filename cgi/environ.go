@@ -127,6 +127,9 @@ func (e *environ) headers(r *http.Request, c Context) {
 		}
 	}
 	slices.Sort(names)
+	if c.OddNames {
+		names = firstOfEach(names)
+	}
 	for _, name := range names {
 		separator := ", "
 		if name == "Cookie" {
@@ -136,9 +139,27 @@ func (e *environ) headers(r *http.Request, c Context) {
 	}
 }
 
+// firstOfEach leaves one name for each variable, as of X.A and X_A.
+func firstOfEach(names []string) []string {
+	var seen map[string]bool // nil while all names are plain
+	return slices.DeleteFunc(names, func(name string) bool {
+		if strings.Map(plainRune, name) == name { // the others are withheld then
+			return false
+		}
+		if seen == nil {
+			seen = map[string]bool{}
+		}
+		v := variable(name)
+		twice := seen[v]
+		seen[v] = true
+		return twice
+	})
+}
+
 // withheld reports whether a header field is kept from scripts.
 func withheld(name string, header http.Header, c Context) bool {
-	switch http.CanonicalHeaderKey(name) {
+	plain := strings.Map(plainRune, name)
+	switch http.CanonicalHeaderKey(plain) {
 	case "Proxy":
 		return true // HTTP_PROXY configures HTTP clients: httpoxy, CVE-2016-5385
 	case "Content-Type", "Content-Length":
@@ -150,7 +171,6 @@ func withheld(name string, header http.Header, c Context) bool {
 	case "Authorization", "Proxy-Authorization":
 		return c.User != "" // the server has used it: section 4.1.18, 9.2
 	}
-	plain := strings.Map(plainRune, name)
 	if plain == name {
 		return false
 	}

@@ -168,6 +168,11 @@ func TestEnvironWithholdsWhatIsNotForScripts(t *testing.T) {
 		{"odd names", odd, []string{"HTTP_X_USER"}},
 		{"odd names beside a good one", func(q *query) { odd(q); with("X-User", "me")(q) }, []string{"HTTP_X_USER=me"}},
 		{"odd name that is allowed", func(q *query) { with("X_User", "me")(q); q.c.OddNames = true }, []string{"HTTP_X_USER=me"}},
+		{"odd names of one variable", func(q *query) { odd(q); q.c.OddNames = true }, []string{"HTTP_X_USER=evil"}},
+		{"length and type by odd names", func(q *query) {
+			with("Content_Length", "5", "Content.Type", "a/b", "Transfer_Encoding", "chunked")(q)
+			q.c.OddNames = true
+		}, []string{"HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE", "HTTP_TRANSFER_ENCODING"}},
 		{"the script's own password", basic, []string{"HTTP_AUTHORIZATION=Basic Zm9v", "HTTP_PROXY_AUTHORIZATION=Basic YmFy", "AUTH_TYPE", "REMOTE_USER"}},
 		{"the server's password", func(q *query) { basic(q); q.c.User = "me" }, []string{"HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION", "AUTH_TYPE=Basic", "REMOTE_USER=me"}},
 		{"user by other means", func(q *query) { q.c.User = "me" }, []string{"REMOTE_USER=me", "AUTH_TYPE"}},
