@@ -31,7 +31,7 @@ reload:
 # Runs everything: lint, a build by xcaddy, the fuzzers for a moment, the script
 # libraries' own tests, then all tests with the race detector.
 test: packages-test lint xcaddy libraries
-	$(MAKE) fuzz FUZZTIME=20000x
+	$(MAKE) fuzz FUZZTIME=20000x FUZZ='./cgi ./prefork'
 	$(GO) test -race -parallel 4 -timeout 20m ./...
 
 # What to run before a commit.
@@ -59,11 +59,14 @@ libraries:
 	cd lib/python && /usr/bin/python3 -m unittest discover -s tests
 	cd lib/ruby && /usr/bin/ruby -Ilib -e 'Dir["test/test_*.rb"].each { |file| require "./#{file}" }'
 
-# Runs each fuzzer for FUZZTIME: so many inputs, or a time such as 10m. (A time that
-# is over while inputs are under way fails now and then: go.dev/issue/75804.)
+# Runs each fuzzer of the packages FUZZ for FUZZTIME: so many inputs, or a time such
+# as 10m. (A time that is over while inputs are under way fails now and then:
+# go.dev/issue/75804.) For the one of ./caddymod all of Caddy is compiled again, and
+# it tries some hundred inputs a second: `make test` has its seeds only.
 FUZZTIME ?= 1000000x
+FUZZ ?= ./cgi ./prefork ./caddymod
 fuzz:
-	@for package in ./cgi ./prefork; do \
+	@for package in $(FUZZ); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target" && \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
