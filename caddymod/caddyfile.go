@@ -115,6 +115,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    grace_period <duration>
 //	    reload strict|stale|off
 //	    spool_limit <size>|off
+//	    request_body spool|stream
+//	    query_args on|off
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()

@@ -7,7 +7,8 @@ import (
 
 // limitNames are what Limits.unmarshal knows.
 const limitNames = "max_concurrent, parked, max_requests, queue, streams, overload, start_timeout, timeout, first_byte_timeout, " +
-	"silence_timeout, run_timeout, max_extension, body_timeout, idle_timeout, stop_signal, grace_period, reload, spool_limit"
+	"silence_timeout, run_timeout, max_extension, body_timeout, idle_timeout, stop_signal, grace_period, reload, spool_limit, " +
+	"request_body, query_args"
 
 // unmarshal reads a limit; known is false if the word is none.
 func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
@@ -48,6 +49,10 @@ func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
 		err = one(d, &l.Reload)
 	case "spool_limit":
 		err = value(d, &l.SpoolLimit, parseSize)
+	case "request_body":
+		err = one(d, &l.RequestBody)
+	case "query_args":
+		err = one(d, &l.QueryArgs)
 	default:
 		return false, nil
 	}

@@ -51,6 +51,8 @@ func TestContradictionsAreRefused(t *testing.T) {
 		"fork_safety maybe":           "warn, cold or refuse",
 		"preload a,b":                 "not the name of a module",
 		"grace_period off":            "cannot be off",
+		"request_body off":            "spool or stream",
+		"query_args maybe":            "on or off",
 		"stop_signal KILL":            "TERM, INT, HUP",
 		"prewarm a.pl":                "needs root in the same block",
 		"script /a\nprewarm a.pl":     "which prewarm without a path means",

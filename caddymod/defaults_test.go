@@ -38,6 +38,8 @@ func TestDefaultsAreWhatTheCommentsSay(t *testing.T) {
 		"GracePeriod":   inPool.Grace.String(),
 		"Reload":        string(inPool.Reload),
 		"SpoolLimit":    fmt.Sprint(builtin.SpoolLimit),
+		"RequestBody":   builtin.RequestBody,
+		"QueryArgs":     builtin.QueryArgs,
 		"Root":          defaultRoot,
 		"Extensions":    strings.Join(defaultExtensions, " "),
 		"Index":         strings.Join(defaultIndex, " "),
@@ -88,6 +90,7 @@ func TestEveryLimitIsInheritedFromTheDefaults(t *testing.T) {
 		Parked: Parked{1, 2, true}, MaxRequests: 9, MaxAge: 10, MaxGrowth: 11,
 		Streams: 12, StreamAfter: 13, Overload: 503,
 		FirstByteTimeout: 14, SilenceTimeout: 15, RunTimeout: 16, BodyTimeout: 17, MaxExtension: 18, StopSignal: "INT",
+		RequestBody: "stream", QueryArgs: "on",
 	}
 	v := reflect.ValueOf(all)
 	for i := range v.NumField() {

@@ -4,6 +4,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/prefork-cgi/prefork-cgi/cgi"
 )
 
 // passedVariables are those of Caddy's own environment that scripts get: where
@@ -23,6 +25,15 @@ func baseEnv() []string {
 		}
 	}
 	return env
+}
+
+// arguments returns those of the call: the configured ones and, where that is wanted, the
+// words of the query.
+func (x *exchange) arguments(configured []string) []string {
+	if x.QueryArgs != on {
+		return configured
+	}
+	return slices.Concat(configured, cgi.Arguments(x.r.Method, x.r.URL.RawQuery))
 }
 
 // set returns env with a variable set, once. Programs differ in which of two

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"sync/atomic"
@@ -20,6 +21,25 @@ const (
 	lingerTime  = 5 * time.Second
 	lingerLimit = 64 << 20
 )
+
+// requestBody returns the body of the request. One that has to be spooled is read to its
+// end, unless there is no room in the queue: that would be in vain.
+func (x *exchange) requestBody() (*cgi.Body, error) {
+	x.timeBody()
+	if x.RequestBody == streamed {
+		return cgi.StreamedBody(x.r), nil
+	}
+	if x.r.ContentLength < 0 {
+		if err := registry.Full(x.spec(x.script.File, x.identifying(0), x.repl)); err != nil {
+			return nil, err
+		}
+	}
+	limit := x.SpoolLimit
+	if limit < 0 {
+		limit = math.MaxInt64
+	}
+	return cgi.NewBody(x.r, limit)
+}
 
 // An input feeds a request body to a script.
 type input struct {

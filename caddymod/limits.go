@@ -104,7 +104,23 @@ type Limits struct {
 	// since a script must know the length before it starts. A longer one is
 	// answered with 413. Default: `1073741824` (1 GiB).
 	SpoolLimit int64 `json:"spool_limit,omitempty"`
+
+	// What becomes of a request body that comes without a length, in chunks or by HTTP/2 and
+	// 3: `spool` keeps it until its end, so that CONTENT_LENGTH is right; `stream` starts the
+	// script at once, without CONTENT_LENGTH, and it must read to the end of its input.
+	// Default: `spool`.
+	RequestBody string `json:"request_body,omitempty"`
+
+	// Whether the words of a query without `=` are arguments of the script: `on` or `off`.
+	// They are not if one begins with `-`. Default: `off`.
+	QueryArgs string `json:"query_args,omitempty"`
 }
+
+// What the option request_body can be.
+const (
+	spooled  = "spool"
+	streamed = "stream"
+)
 
 // Parked says how many executors wait, while a script is in use, for requests that
 // have not come yet: as many as the requests of the last seconds have needed.
@@ -157,12 +173,15 @@ func (l Limits) or(defaults Limits) Limits {
 		GracePeriod:      cmp.Or(l.GracePeriod, defaults.GracePeriod),
 		Reload:           cmp.Or(l.Reload, defaults.Reload),
 		SpoolLimit:       cmp.Or(l.SpoolLimit, defaults.SpoolLimit),
+		RequestBody:      cmp.Or(l.RequestBody, defaults.RequestBody),
+		QueryArgs:        cmp.Or(l.QueryArgs, defaults.QueryArgs),
 	}
 }
 
 // builtin are the defaults where neither directive nor global option says more.
 var builtin = Limits{
 	Timeout: caddy.Duration(defaultTimeout), MaxExtension: caddy.Duration(defaultExtension), StopSignal: "TERM", SpoolLimit: defaultSpoolLimit, Overload: http.StatusServiceUnavailable,
+	RequestBody: spooled, QueryArgs: off,
 }
 
 // forPool returns what the pool enforces.
@@ -204,6 +223,12 @@ func (l Limits) validate() error {
 	}
 	if _, err := prefork.StopSignal(l.StopSignal); err != nil {
 		return err
+	}
+	if l.RequestBody != "" && l.RequestBody != spooled && l.RequestBody != streamed {
+		return fmt.Errorf("request_body is %q; it can be spool or stream", l.RequestBody)
+	}
+	if l.QueryArgs != "" && l.QueryArgs != on && l.QueryArgs != off {
+		return fmt.Errorf("query_args is %q; it can be on or off", l.QueryArgs)
 	}
 	switch pool.Reload(l.Reload) {
 	case "", pool.Strict, pool.Stale, pool.Off:

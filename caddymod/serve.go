@@ -3,7 +3,6 @@ package caddymod
 import (
 	"context"
 	"errors"
-	"math"
 	"net/http"
 	"net/url"
 	"path"
@@ -126,13 +125,7 @@ type exchange struct {
 // serve is the whole way. Until the header is sent, an error is an answer; then
 // it can only break the connection.
 func (x *exchange) serve() error {
-	if x.r.ContentLength < 0 { // it would be spooled in vain
-		if err := registry.Full(x.spec(x.script.File, x.identifying(0), x.repl)); err != nil {
-			return x.fail(err)
-		}
-	}
-	x.timeBody()
-	body, err := cgi.NewBody(x.r, x.spoolLimit())
+	body, err := x.requestBody()
 	if err != nil {
 		return x.fail(err)
 	}
@@ -152,7 +145,7 @@ func (x *exchange) serve() error {
 	if env == nil {
 		env = x.environ(body.Length)
 	}
-	input, err := x.call(body, prefork.Request{Env: env, Args: spec.Command.Args})
+	input, err := x.call(body, prefork.Request{Env: env, Args: x.arguments(spec.Command.Args)})
 	if err != nil {
 		x.logNoCall(err)
 		return x.fail(err)
@@ -250,13 +243,6 @@ func (x *exchange) strippedPrefix() string {
 func (x *exchange) server() *caddyhttp.Server {
 	server, _ := x.r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	return server
-}
-
-func (x *exchange) spoolLimit() int64 {
-	if x.SpoolLimit < 0 {
-		return math.MaxInt64
-	}
-	return x.SpoolLimit
 }
 
 // maxRedirects is how many local redirects one request may cause.

@@ -36,13 +36,14 @@ func (c clientReader) Read(p []byte) (int, error) {
 // memoryLimit is how long a body is that is kept in memory: as much as a pipe holds.
 const memoryLimit = 64 << 10
 
-// A Body is a request body whose length is known before the script starts, as
-// CONTENT_LENGTH has to be (RFC 3875 section 4.1.2). Its owner must Close it.
+// A Body is a request body. Its length is known before the script starts, as
+// CONTENT_LENGTH has to be (RFC 3875 section 4.1.2), unless it is streamed. Its owner
+// must Close it.
 type Body struct {
-	// Length in bytes; negative where the request has no body.
+	// Length in bytes; negative where the request has no body, or nobody knows its length.
 	Length int64
-	// Reader is where to read a body that came with a length. It has not been read at
-	// all: script and client may take turns.
+	// Reader is where to read a body that came with a length, or is streamed. It has not
+	// been read at all: script and client may take turns.
 	Reader io.Reader
 	// Ahead is the whole of a short body that came without one.
 	Ahead []byte
@@ -58,13 +59,8 @@ type Body struct {
 // Errors: [ErrBodyTooLarge], *[BodyError], or that of spooling. Reader returns a
 // *BodyError too.
 func NewBody(r *http.Request, limit int64) (*Body, error) {
-	switch {
-	case r.ContentLength == 0 && r.Header.Get("Content-Length") == "":
-		return &Body{Length: -1}, nil
-	case r.ContentLength == 0:
-		return &Body{}, nil
-	case r.ContentLength > 0:
-		return &Body{Length: r.ContentLength, Reader: io.LimitReader(clientReader{r.Body}, r.ContentLength)}, nil
+	if r.ContentLength >= 0 {
+		return sizedBody(r), nil
 	}
 	limit = min(limit, math.MaxInt64-1)
 	body := io.LimitReader(clientReader{r.Body}, limit+1)
@@ -78,6 +74,26 @@ func NewBody(r *http.Request, limit int64) (*Body, error) {
 		return &Body{Length: int64(len(start)), Ahead: start}, nil
 	}
 	return spool(io.MultiReader(bytes.NewReader(start), body), limit)
+}
+
+// StreamedBody is NewBody for a script that reads to the end of its input: a body without
+// a length stays without, and nothing waits for its end.
+func StreamedBody(r *http.Request) *Body {
+	if r.ContentLength < 0 {
+		return &Body{Length: -1, Reader: clientReader{r.Body}}
+	}
+	return sizedBody(r)
+}
+
+// sizedBody returns a body that came with a length, or none.
+func sizedBody(r *http.Request) *Body {
+	switch {
+	case r.ContentLength > 0:
+		return &Body{Length: r.ContentLength, Reader: io.LimitReader(clientReader{r.Body}, r.ContentLength)}
+	case r.Header.Get("Content-Length") == "":
+		return &Body{Length: -1}
+	}
+	return &Body{}
 }
 
 // spool writes a body to a file without a name.

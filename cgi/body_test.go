@@ -161,3 +161,20 @@ func TestSpoolHasNoNameOnAnyFileSystem(t *testing.T) {
 		file.Close()
 	}
 }
+
+func TestStreamedBodyIsNotReadAndHasNoLength(t *testing.T) {
+	b := StreamedBody(request(iotest.ErrReader(errors.New("broken")), -1))
+	if b.Length >= 0 || b.File != nil || b.Ahead != nil {
+		t.Fatalf("got %+v", b)
+	}
+	var fault *BodyError
+	if _, err := b.Reader.Read(make([]byte, 1)); !errors.As(err, &fault) {
+		t.Errorf("reading it: %v", err)
+	}
+	if b := StreamedBody(request(strings.NewReader("abcdef"), 3)); b.Length != 3 || text(t, b) != "abc" {
+		t.Errorf("one with a length: %+v", b)
+	}
+	if b := StreamedBody(httptest.NewRequest(http.MethodGet, "/", nil)); b.Length >= 0 || b.Reader != nil {
+		t.Errorf("none: %+v", b)
+	}
+}

@@ -6,6 +6,7 @@
 //	Tree.Resolve   URL path ──▶ Script             section 3.3, 3.2: which file, SCRIPT_NAME, PATH_INFO
 //	Environ        request, Script ──▶ NAME=value  section 4.1: meta-variables
 //	NewBody        request ──▶ Body                section 4.2: a body with a known length
+//	Arguments      query ──▶ words                 section 4.4: arguments of an indexed query
 //	ReadHeader     script's output ──▶ Response    section 6: status, header, kind of response
 //
 // The comments of the functions cite the sections.
