@@ -1,9 +1,11 @@
 package caddymod
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/prefork-cgi/prefork-cgi/cgi"
 )
@@ -34,6 +36,19 @@ func (x *exchange) arguments(configured []string) []string {
 		return configured
 	}
 	return slices.Concat(configured, cgi.Arguments(x.r.Method, x.r.URL.RawQuery))
+}
+
+// mostFields is how many header fields a request may have. Each becomes a variable, and a C
+// library looks through all that it has when it sets one: the hundred thousand that fit into
+// the megabyte which Caddy takes of a header would keep a warm script busy for a minute.
+const mostFields = 4096
+
+// checkFields refuses a request with too many header fields.
+func (x *exchange) checkFields() error {
+	if n := len(x.r.Header); n > mostFields {
+		return fmt.Errorf("the request has %d header fields, more than %d: %w", n, mostFields, syscall.E2BIG)
+	}
+	return nil
 }
 
 // set returns env with a variable set, once. Programs differ in which of two

@@ -125,6 +125,9 @@ type exchange struct {
 // serve is the whole way. Until the header is sent, an error is an answer; then
 // it can only break the connection.
 func (x *exchange) serve() error {
+	if err := x.checkFields(); err != nil {
+		return x.fail(err)
+	}
 	body, err := x.requestBody()
 	if err != nil {
 		return x.fail(err)

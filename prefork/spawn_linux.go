@@ -87,7 +87,8 @@ func startError(cmd Command, program string, err error) error {
 	case errors.Is(err, syscall.EACCES):
 		e.Hint = "the script, its interpreter or its folder may not be used by this user"
 	case errors.Is(err, syscall.E2BIG):
-		e.Hint = "the request's environment is larger than the system allows"
+		e.Hint = "the request's environment is larger than the system allows a program that is started for it: " +
+			"128 KiB for a variable or an argument, and a quarter of the stack limit, 2 MiB by default, for all"
 	}
 	return e
 }

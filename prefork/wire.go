@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 )
 
 // Messages on a call socket, protocol v1. Numbers are big-endian.
@@ -73,7 +74,7 @@ func appendMessage(b []byte, env, args []string) ([]byte, error) {
 	}
 	n := len(b) - start - 4
 	if n > messageLimit {
-		return nil, fmt.Errorf("environment and arguments take %d bytes, limit %d", n, messageLimit)
+		return nil, fmt.Errorf("environment and arguments take %d bytes, limit %d: %w", n, messageLimit, syscall.E2BIG)
 	}
 	binary.BigEndian.PutUint32(b[start:], uint32(n)) //nolint:gosec // at most messageLimit
 	return b, nil

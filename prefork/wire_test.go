@@ -95,7 +95,7 @@ func TestMessageCarriesNothingAmbiguous(t *testing.T) {
 		{[]string{"A"}, nil, `environment "A" has no equals sign`},
 		{[]string{""}, nil, `environment "" has no equals sign`},
 		{nil, []string{full}, ""},
-		{nil, []string{full + "x"}, "environment and arguments take 16777217 bytes, limit 16777216"},
+		{nil, []string{full + "x"}, "environment and arguments take 16777217 bytes, limit 16777216: argument list too long"},
 	} {
 		if _, err := appendMessage(nil, c.env, c.args); wrong(err, c.wantErr) {
 			t.Errorf("%.20q %.20q: error is %v, want %q", c.env, c.args, err, c.wantErr)
