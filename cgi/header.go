@@ -115,7 +115,8 @@ func (r *Response) interpret(fields int) error {
 	location := r.Header.Get("Location")
 	switch {
 	case r.Status == 0 && fields == 1 && isLocal(location):
-		r.Kind, r.Location = LocalRedirect, location
+		r.Kind = LocalRedirect
+		r.Location, _, _ = strings.Cut(location, "#") // scripts name an anchor, which only clients know
 	case r.Status == 0 && location != "":
 		r.Status = http.StatusFound // 6.2.3
 	case r.Status == 0:

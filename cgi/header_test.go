@@ -75,6 +75,7 @@ func TestLocationDecidesTheKindOfRedirect(t *testing.T) {
 	checkHeaders(t, false, map[string]string{
 		"Location: /other?q=1\n\n":                         "local redirect 0 {Location: /other?q=1} to /other?q=1",
 		"location:/\r\n\r\n":                               "local redirect 0 {Location: /} to /",
+		"Location: /other?q=1#there\n\n":                   "local redirect 0 {Location: /other?q=1#there} to /other?q=1",
 		"Location: //host/path\n\n":                        "document 302 {Location: //host/path}",
 		"Location: https://host/\n\n":                      "document 302 {Location: https://host/}",
 		"Location: other\n\n":                              "document 302 {Location: other}",
