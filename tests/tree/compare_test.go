@@ -38,7 +38,7 @@ var (
 	onlyOne     = mask{regexp.MustCompile(`(?m)^(` + onlyHere + `|` + onlyApache + `)=.*\n`), ""}
 	environment = []mask{variables, onlyOne}
 
-	// Apache makes arguments of a query without "=" (RFC 3875, 4.4: may be). Words
+	// Apache makes arguments of a query without "=" (RFC 3875, 4.4: should be). Words
 	// that anybody may choose have been options of interpreters: CVE-2012-1823.
 	indexed = []mask{
 		{regexp.MustCompile(`(?m)^args=.*$`), "args=*"},
