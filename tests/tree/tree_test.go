@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -92,14 +93,15 @@ func serve(t *testing.T) (here, there *site.Site, tools string) {
 func ask(t *testing.T, r row, here, there *site.Site) {
 	t.Helper()
 	var ours, apaches []site.Reply
-	for i := range 2 {
-		ours = append(ours, request(here, r))
-		if i == 0 || r.remembers || r.check != nil {
-			apaches = append(apaches, request(there, r))
-		} else {
-			apaches = append(apaches, apaches[0])
+	var both sync.WaitGroup
+	both.Go(func() { ours = []site.Reply{request(here, r), request(here, r)} })
+	both.Go(func() {
+		apaches = slices.Repeat([]site.Reply{request(there, r)}, 2)
+		if r.remembers || r.check != nil {
+			apaches[1] = request(there, r)
 		}
-	}
+	})
+	both.Wait()
 	var found []string
 	for i := range ours {
 		for _, what := range compare(r, here, there, ours[i], apaches[i]) {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,24 +28,17 @@ func TestWireIsAsUnderApache(t *testing.T) {
 	t.Setenv("PATH", "/usr/bin:/bin")
 	t.Setenv("TZ", "Europe/Zurich")
 	cases, reasons := readWire(t)
-	there := site.ServeByApache(t, func(folder string) { plantWire(t, folder, cases) })
-	apaches := map[*wireCase]*answer{} // asked for once, since it is always cold
+	warm, cold := serveWire(t, "auto", cases), serveWire(t, "off", cases)
+	apache := site.ServeByApache(t, func(folder string) { plantWire(t, folder, cases) })
 	used := map[string]bool{}
-	for _, warm := range []string{"auto", "off"} {
-		here := site.Prepare(t, "route {\n prefork_cgi {\n  warm "+warm+"\n }\n respond 404\n}", nil)
-		here.Hosts = true
-		plantWire(t, here.Folder, cases)
-		here.Start()
-		for _, c := range cases {
-			t.Run(warm+" "+c.name, func(t *testing.T) {
-				if apaches[c] == nil {
-					apaches[c] = c.exchange(t, there)
-				}
-				c.compare(t, c.exchange(t, here), apaches[c])
-			})
-			for _, d := range c.differs {
-				used[d.reason] = true
-			}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			answers := c.ask(t, warm, cold, apache)
+			c.compare(t, "warm", answers[0], answers[2])
+			c.compare(t, "cold", answers[1], answers[2])
+		})
+		for _, d := range c.differs {
+			used[d.reason] = true
 		}
 	}
 	for reason := range reasons {
@@ -54,18 +48,41 @@ func TestWireIsAsUnderApache(t *testing.T) {
 	}
 }
 
+// serveWire serves the scripts of the cases, warm or not.
+func serveWire(t *testing.T, warm string, cases []*wireCase) *site.Site {
+	t.Helper()
+	s := site.Prepare(t, "route {\n prefork_cgi {\n  warm "+warm+"\n }\n respond 404\n}", nil)
+	s.Hosts = true
+	plantWire(t, s.Folder, cases)
+	s.Start()
+	return s
+}
+
+// ask makes the request of all servers at once.
+func (c *wireCase) ask(t *testing.T, sites ...*site.Site) []*answer {
+	t.Helper()
+	answers, errs := make([]*answer, len(sites)), make([]error, len(sites))
+	var all sync.WaitGroup
+	for i, s := range sites {
+		all.Go(func() { answers[i], errs[i] = c.exchange(s) })
+	}
+	all.Wait()
+	site.Must(t, errors.Join(errs...))
+	return answers
+}
+
 // compare wants the answers to differ in what the table says, and in nothing else.
-func (c *wireCase) compare(t *testing.T, ours, apaches *answer) {
+func (c *wireCase) compare(t *testing.T, which string, ours, apaches *answer) {
 	t.Helper()
 	found := ours.differences(apaches)
 	for _, d := range c.differs {
 		if !slices.Contains(found, d.what) {
-			t.Errorf("is no difference any more: %s", d.what)
+			t.Errorf("%s: is no difference any more: %s", which, d.what)
 		}
 	}
 	for _, what := range found {
 		if !slices.ContainsFunc(c.differs, func(d listed) bool { return d.what == what }) {
-			t.Errorf("differs: %s", what)
+			t.Errorf("%s: differs: %s", which, what)
 		}
 	}
 }
@@ -83,17 +100,20 @@ type answer struct {
 
 // exchange sends a request as it stands and reads what comes until the server
 // closes the connection.
-func (c *wireCase) exchange(t *testing.T, s *site.Site) *answer {
-	t.Helper()
+func (c *wireCase) exchange(s *site.Site) (*answer, error) {
 	conn, err := net.Dial("tcp", s.Addr)
-	site.Must(t, err)
+	if err != nil {
+		return nil, err
+	}
 	defer conn.Close()
-	site.Must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		return nil, err
+	}
 	// A server that refuses may close before it has read all.
 	_, _ = io.WriteString(conn, strings.ReplaceAll(c.request, "@HOST@", s.Addr))
 	raw, err := io.ReadAll(conn)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("no end after %d bytes: %v", len(raw), err)
+		return nil, fmt.Errorf("no end after %d bytes: %w", len(raw), err)
 	}
 	method, _, _ := strings.Cut(c.request, " ")
 	a := readAnswer(raw, method)
@@ -106,7 +126,7 @@ func (c *wireCase) exchange(t *testing.T, s *site.Site) *answer {
 	a.forgetServers(c.output)
 	a.forgetPage()
 	a.readEnvironment()
-	return a
+	return a, nil
 }
 
 // readAnswer reads a response as a client does.
