@@ -59,8 +59,8 @@ func Environ(r *http.Request, s Script, c Context) []string {
 	if s.PathInfo != "" && s.Root != "" { // 4.1.6
 		e.set("PATH_TRANSLATED", translate(s.Root, s.PathInfo))
 	}
-	e.setIf("CONTENT_TYPE", r.Header.Get("Content-Type")) // 4.1.3
-	if c.Length >= 0 {                                    // 4.1.2
+	e.setIf("CONTENT_TYPE", strings.Join(r.Header["Content-Type"], ", ")) // 4.1.3: of two neither is hidden
+	if c.Length >= 0 {                                                    // 4.1.2
 		e.set("CONTENT_LENGTH", strconv.FormatInt(c.Length, 10))
 	}
 	e.client(r, c)

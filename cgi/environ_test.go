@@ -161,6 +161,7 @@ func TestEnvironWithholdsWhatIsNotForScripts(t *testing.T) {
 		{"httpoxy", with("Proxy", "http://evil", "proxy", "http://evil"), []string{"HTTP_PROXY"}},
 		{"length and type", with("Content-Type", "a/b", "Content-Length", "5"), []string{"HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH", "CONTENT_TYPE=a/b"}},
 		{"hop by hop", with("Connection", "x", "Transfer-Encoding", "chunked"), []string{"HTTP_CONNECTION", "HTTP_TRANSFER_ENCODING"}},
+		{"two types", with("Content-Type", "a/b", "Content-Type", "c/d"), []string{"HTTP_CONTENT_TYPE", "CONTENT_TYPE=a/b, c/d"}},
 		{"another host", with("Host", "evil.example"), []string{"HTTP_HOST=example.com"}},
 		{"cookies", with("Cookie", "a=1", "Cookie", "b=2"), []string{"HTTP_COOKIE=a=1; b=2"}},
 		{"repeated field", with("Accept", "a/b", "Accept", "c/d"), []string{"HTTP_ACCEPT=a/b, c/d"}},
