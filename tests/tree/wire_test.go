@@ -106,7 +106,7 @@ func (c *wireCase) exchange(s *site.Site) (*answer, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err = conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		return nil, err
 	}
 	// A server that refuses may close before it has read all.
