@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"hash"
 	"slices"
 	"strconv"
 
@@ -48,30 +47,46 @@ type Spec struct {
 	Template string
 }
 
-// Ident returns the ident of s.
-func (s Spec) Ident() Ident {
-	h := sha256.New()
-	list(h, s.Command.Script, s.ID)
-	if s.ID == "" {
-		list(h, s.Command.Interpreter...)
-		list(h, s.Command.Args...)
-		list(h, s.Command.Dir)
-		list(h, string(s.Command.Warm), strconv.FormatBool(s.Command.Installed), strconv.FormatBool(s.Command.Reuse), string(s.Command.ForkSafety))
-		list(h, s.Command.Preload...)
-		env := slices.Sorted(slices.Values(s.Command.Env))
-		list(h, env...)
-	}
-	list(h, s.Identity...)
-	return Ident(h.Sum(nil))
+// An Input is one of the things that an ident is made of.
+type Input struct {
+	Name   string // for people
+	Values []string
 }
 
-// list adds strings so that no two different lists add the same bytes.
-func list(h hash.Hash, strings ...string) {
-	var b []byte
-	b = binary.AppendUvarint(b, uint64(len(strings)))
-	for _, s := range strings {
+// Inputs returns what the ident of s is made of: specs in which all of these are equal
+// share a pool. The values belong to s.
+func (s Spec) Inputs() []Input {
+	c := s.Command
+	one := []string{
+		c.Script, s.ID, c.Dir, string(c.Warm), strconv.FormatBool(c.Installed), strconv.FormatBool(c.Reuse), string(c.ForkSafety),
+	}
+	inputs := make([]Input, 0, 12)
+	inputs = append(inputs, Input{"script", one[0:1]}, Input{"id", one[1:2]})
+	if s.ID == "" {
+		inputs = append(inputs,
+			Input{"interpreter", c.Interpreter}, Input{"args", c.Args}, Input{"dir", one[2:3]}, Input{"warm", one[3:4]},
+			Input{"library installed", one[4:5]}, Input{"reuse", one[5:6]}, Input{"fork_safety", one[6:7]},
+			Input{"preload", c.Preload}, Input{"env", slices.Sorted(slices.Values(c.Env))},
+		)
+	}
+	return append(inputs, Input{"identity", s.Identity})
+}
+
+// Ident returns the ident of s.
+func (s Spec) Ident() Ident {
+	b := make([]byte, 0, 1024)
+	for _, input := range s.Inputs() {
+		b = appendList(b, input.Values)
+	}
+	return sha256.Sum256(b)
+}
+
+// appendList adds strings so that no two different lists add the same bytes.
+func appendList(b []byte, list []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, s := range list {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
-	h.Write(b)
+	return b
 }
