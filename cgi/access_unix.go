@@ -2,7 +2,10 @@
 
 package cgi
 
-import "syscall"
+import (
+	"io/fs"
+	"syscall"
+)
 
 // Modes of access(2).
 const (
@@ -12,3 +15,11 @@ const (
 
 func readable(file string) bool   { return syscall.Access(file, accessRead) == nil }
 func executable(file string) bool { return syscall.Access(file, accessExecute) == nil }
+
+// owner returns whose a file is.
+func owner(info fs.FileInfo) (uid, gid int) {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(stat.Uid), int(stat.Gid)
+	}
+	return -1, -1
+}
