@@ -75,6 +75,9 @@ var languages = []language{
 // A reason is why a script cannot be warm. It is no failure.
 type reason string
 
+// noLine is that of a program in the machine's own language, and of what is none.
+const noLine reason = "it has no #! line"
+
 // Error implements error.
 func (r reason) Error() string { return string(r) }
 
@@ -91,7 +94,7 @@ func (c Command) interpreter() ([]string, error) {
 	case err != nil:
 		return nil, &StartError{Script: c.Script, Err: err}
 	case s.Program == "":
-		return nil, reason("it has no #! line")
+		return nil, noLine
 	case strings.HasSuffix(s.Program+s.Arg, "\r"):
 		return nil, reason("its #! line ends in a carriage return")
 	}

@@ -49,14 +49,7 @@ func Check() error {
 // automatic fork point only the last, unless the process is to replace another: when
 // warming up fails the script is cold, and says by itself what is wrong with it.
 func (s *System) Launch(ctx context.Context, cmd Command, listener Listener) (Process, error) {
-	if err := cmd.check(); err != nil {
-		return nil, err
-	}
-	cmd, note, err := unwrap(cmd)
-	if err != nil {
-		return nil, err
-	}
-	chosen, err := s.choose(cmd)
+	cmd, chosen, note, err := s.prepare(cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +67,31 @@ func (s *System) Launch(ctx context.Context, cmd Command, listener Listener) (Pr
 		return newCold(cmd, about, &s.guard), nil
 	}
 	return p, err
+}
+
+// prepare returns how a command is to be served, with what its #! line says, and what an
+// administrator should know of that.
+func (s *System) prepare(cmd Command) (_ Command, chosen choice, note string, err error) {
+	if err = cmd.check(); err != nil {
+		return cmd, choice{}, "", err
+	}
+	if cmd, note, err = unwrap(cmd); err != nil {
+		return cmd, choice{}, "", err
+	}
+	chosen, err = s.choose(cmd)
+	return cmd, chosen, note, err
+}
+
+// Foresee says how Launch would begin with a command, and runs nothing. What comes of a
+// setup only Launch can tell. The error is that of Launch.
+func (s *System) Foresee(cmd Command) (Prospect, error) {
+	cmd, chosen, note, err := s.prepare(cmd)
+	if err != nil {
+		return Prospect{}, err
+	}
+	p := Prospect{Mode: chosen.mode, Why: chosen.why, Note: note}
+	p.Words, p.Programs, p.Missing = cmd.programs()
+	return p, nil
 }
 
 // isEmpty reports whether a file has nothing in it.

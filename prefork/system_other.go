@@ -23,6 +23,9 @@ func (*System) Launch(context.Context, Command, Listener) (Process, error) {
 	return nil, ErrUnsupported
 }
 
+// Foresee returns [ErrUnsupported].
+func (*System) Foresee(Command) (Prospect, error) { return Prospect{}, ErrUnsupported }
+
 // NewPipe returns [ErrUnsupported].
 func NewPipe() (ours, theirs *os.File, err error) { return nil, nil, ErrUnsupported }
 
