@@ -30,6 +30,9 @@ type ForbiddenError struct {
 	Reason string // and what to do
 }
 
+// LeadsOut is the reason of those that are not about permissions: no chmod is the remedy.
+const LeadsOut = "a symbolic link leads out of the root; `symlinks follow` allows that"
+
 func (e *ForbiddenError) Error() string { return fmt.Sprintf("cannot run %s: %s", e.File, e.Reason) }
 
 // A FolderError says that a path is a folder's that has an index script, and
@@ -160,7 +163,7 @@ func (t Tree) script(w *walk, info fs.FileInfo, escaped string) (Script, error) 
 		return Script{}, &BadPathError{"its escaped and its decoded form name different scripts"}
 	}
 	if w.linked && t.Symlinks != Follow && !within(t.Root, w.file) {
-		return Script{}, &ForbiddenError{w.file, "a symbolic link leads out of the root; `symlinks follow` allows that"}
+		return Script{}, &ForbiddenError{w.file, LeadsOut}
 	}
 	if err := runnable(w.file, info, t.Interpreted); err != nil {
 		return Script{}, err
