@@ -73,9 +73,9 @@ fuzz:
 		done; \
 	done
 
-# Writes the expected JSON of tests/adapt anew; review the difference.
+# Writes the expected JSON of tests/adapt, and forms of an inspection, anew; review the difference.
 golden:
-	$(GO) test ./tests/adapt -update
+	$(GO) test ./tests/adapt ./caddymod -update
 
 # Measures us beside other servers, in about twenty minutes, and prints tables:
 # docs/performance.md. BENCH are options, such as '-only mason -rounds 1'.

@@ -16,6 +16,7 @@ import (
 //
 //	GET  /prefork_cgi/budget                   how much of it is in use, as a budgetStatus
 //	GET  /prefork_cgi/pools                    all pools as they are now, as a list of poolStatus
+//	GET  /prefork_cgi/inspect?url=…            what would be done with a request, as an inspection
 //	POST /prefork_cgi/pools/{pool}/retry       forgets what has failed: the next request starts the script
 //	POST /prefork_cgi/pools/{pool}/recycle     replaces the server: the new one first, then the old one drains
 type adminAPI struct{}
@@ -33,6 +34,7 @@ func (adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "/prefork_cgi/pools", Handler: caddy.AdminHandlerFunc(servePools)},
 		{Pattern: "/prefork_cgi/budget", Handler: caddy.AdminHandlerFunc(serveBudget)},
+		{Pattern: "/prefork_cgi/inspect", Handler: caddy.AdminHandlerFunc(serveInspect)},
 		{Pattern: "/prefork_cgi/pools/{pool}/{action}", Handler: caddy.AdminHandlerFunc(serveAction)},
 	}
 }

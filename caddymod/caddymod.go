@@ -25,6 +25,10 @@
 //	observe.go     a call ──▶ log lines, placeholders, the access log
 //	metrics.go     what is counted, and measured
 //	admin.go       pools as they are ──▶ JSON
+//	inspection.go  a URL ──▶ what the running configuration would do with it
+//	tour.go        how it goes through the routes; inspect.go what each handler of ours says,
+//	               with permission.go, setting.go, mask.go
+//	inspectpage.go the same as JSON, page and text; command.go asks for it
 package caddymod
 
 import (
@@ -35,15 +39,19 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"github.com/prefork-cgi/prefork-cgi/lib"
 	"github.com/prefork-cgi/prefork-cgi/pool"
 	"github.com/prefork-cgi/prefork-cgi/prefork"
 )
 
-// registry holds the pools of the process. They outlive configurations, so it
-// cannot belong to one.
-var registry = pool.NewRegistry(prefork.NewSystem(libraries))
+// registry holds the pools of the process, whose processes launcher starts. They outlive
+// configurations, so they cannot belong to one.
+var (
+	launcher = prefork.NewSystem(libraries)
+	registry = pool.NewRegistry(launcher)
+)
 
 // libraries unpacks the script libraries and returns their folder: among Caddy's
 // data, or where that cannot be written, among temporary files.
@@ -67,6 +75,7 @@ func init() {
 	caddy.RegisterModule(App{})
 	caddy.RegisterModule(Handler{})
 	caddy.RegisterModule(adminAPI{})
+	caddycmd.RegisterCommand(command())
 	httpcaddyfile.RegisterDirective("prefork_cgi", parseDirective)
 	httpcaddyfile.RegisterDirectiveOrder("prefork_cgi", httpcaddyfile.Before, "file_server")
 	httpcaddyfile.RegisterGlobalOption("prefork_cgi", parseGlobalOption)

@@ -4,6 +4,7 @@
 // expect, and reads the header that they write. It starts no process.
 //
 //	Tree.Resolve   URL path ──▶ Script             section 3.3, 3.2: which file, SCRIPT_NAME, PATH_INFO
+//	Way            file ──▶ Step…                  what this process may do with each folder, link and file on the way
 //	Environ        request, Script ──▶ NAME=value  section 4.1: meta-variables
 //	NewBody        request ──▶ Body                section 4.2: a body with a known length
 //	Arguments      query ──▶ words                 section 4.4: arguments of an indexed query
