@@ -131,7 +131,7 @@ func (h *Handler) prewarmed() (files []string) {
 func (h *Handler) matching(pattern string) (files []string, err error) {
 	repl := caddy.NewReplacer()
 	if h.Script != "" {
-		script, errScript := h.resolveSingle("", repl)
+		script, errScript := h.findSingle("", repl)
 		return existing(script), errScript
 	}
 	root, err := h.root(repl)

@@ -23,7 +23,7 @@ import (
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	original := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
-	script, err := h.resolve(r, repl)
+	script, err := h.resolve(r, original.URL.Path, repl)
 	var folder *cgi.FolderError
 	switch {
 	case errors.Is(err, cgi.ErrNotScript):
@@ -34,18 +34,30 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case err != nil:
 		return answer(w, err)
 	}
-	x := &exchange{Handler: h, w: w, r: r, repl: repl, original: original.URL, target: original.RequestURI, script: script}
+	x := &exchange{Handler: h, w: w, r: r, repl: repl, target: original.RequestURI, script: script}
 	defer x.part()
 	return x.serve()
 }
 
 // resolve finds the script. The path is taken as Caddy's matchers see it, so
 // that what they have allowed is what is run; empty segments are kept, since
-// PATH_INFO may have them.
-func (h *Handler) resolve(r *http.Request, repl *caddy.Replacer) (cgi.Script, error) {
+// PATH_INFO may have them. original is the path before any rewriting.
+func (h *Handler) resolve(r *http.Request, original string, repl *caddy.Replacer) (cgi.Script, error) {
 	urlPath := normalizedPath(r.URL.Path)
+	script, err := h.find(r, urlPath, repl)
+	if _, folder := errors.AsType[*cgi.FolderError](err); folder && !wantsSlash(urlPath, original) {
+		script, err = h.find(r, urlPath+"/", repl)
+	}
+	if err != nil {
+		return cgi.Script{}, err
+	}
+	return h.place(script, r.URL.Path, original), nil
+}
+
+// find finds the script that a path addresses.
+func (h *Handler) find(r *http.Request, urlPath string, repl *caddy.Replacer) (cgi.Script, error) {
 	if h.Script != "" {
-		return h.resolveSingle(urlPath, repl)
+		return h.findSingle(urlPath, repl)
 	}
 	root, err := h.root(repl)
 	if err != nil {
@@ -55,7 +67,14 @@ func (h *Handler) resolve(r *http.Request, repl *caddy.Replacer) (cgi.Script, er
 	if r.URL.RawPath != "" {
 		escaped = caddyhttp.NormalizedPath(r.URL.EscapedPath(), false)
 	}
-	return h.tree(root).Resolve(urlPath, escaped)
+	script, err := h.tree(root).Resolve(urlPath, escaped)
+	if err != nil || h.Root == defaultRoot {
+		return script, err
+	}
+	if root, err = documentRoot(repl); root != "" {
+		script.Root = root
+	}
+	return script, err
 }
 
 // root returns the folder of scripts.
@@ -73,16 +92,14 @@ func (h *Handler) tree(root string) cgi.Tree {
 	}
 }
 
-func (h *Handler) resolveSingle(urlPath string, repl *caddy.Replacer) (cgi.Script, error) {
+func (h *Handler) findSingle(urlPath string, repl *caddy.Replacer) (cgi.Script, error) {
 	file, err := caddy.FastAbs(repl.ReplaceAll(h.Script, ""))
 	if err != nil {
 		return cgi.Script{}, err
 	}
-	root, ok := repl.GetString("http.vars.root")
-	if ok {
-		if root, err = caddy.FastAbs(root); err != nil {
-			return cgi.Script{}, err
-		}
+	root, err := documentRoot(repl)
+	if err != nil {
+		return cgi.Script{}, err
 	}
 	return cgi.Single(file, h.ScriptName, urlPath, root, h.interpreted)
 }
@@ -103,12 +120,11 @@ func redirectToFolder(w http.ResponseWriter, original *url.URL) {
 // An exchange is one request on its way through a script.
 type exchange struct {
 	*Handler
-	w        http.ResponseWriter
-	r        *http.Request
-	repl     *caddy.Replacer
-	original *url.URL // before any rewriting
-	target   string   // the same as the client has written it
-	script   cgi.Script
+	w      http.ResponseWriter
+	r      *http.Request
+	repl   *caddy.Replacer
+	target string // of the request, as the client has written it
+	script cgi.Script
 
 	lease     *pool.Lease   // nil before it is acquired
 	body      *timedBody    // nil without a limit
@@ -214,7 +230,6 @@ func (x *exchange) environ(length int64) []string {
 	c := cgi.Context{
 		Software:   software,
 		RequestURI: x.target,
-		Prefix:     x.strippedPrefix(),
 		Length:     length,
 		// Caddy's server has filtered what its configuration does not allow.
 		OddNames: x.server() != nil,
@@ -230,16 +245,6 @@ func (x *exchange) environ(length int64) []string {
 		env = set(env, name, x.repl.ReplaceAll(value, ""))
 	}
 	return env
-}
-
-// strippedPrefix returns what handle_path or uri strip_prefix has taken from the
-// front of the path.
-func (x *exchange) strippedPrefix() string {
-	prefix, ok := strings.CutSuffix(x.original.Path, x.r.URL.Path)
-	if !ok {
-		return "" // rewritten to something else
-	}
-	return strings.TrimSuffix(prefix, "/")
 }
 
 // server returns the server that handles the request; nil in other stacks.

@@ -17,9 +17,6 @@ type Context struct {
 	Software string
 	// RequestURI is REQUEST_URI: the request's target before any rewriting.
 	RequestURI string
-	// Prefix is what was stripped from the front of the URL path before the
-	// script was resolved; SCRIPT_NAME has it again.
-	Prefix string
 	// ClientAddr is REMOTE_ADDR where it is not the other end of the connection,
 	// as behind a trusted proxy. Default: the host of the request's RemoteAddr.
 	ClientAddr string
@@ -54,7 +51,7 @@ func Environ(r *http.Request, s Script, c Context) []string {
 	e.set("SERVER_PORT", port)            // 4.1.15
 	e.set("REQUEST_METHOD", r.Method)     // 4.1.12
 	e.set("QUERY_STRING", r.URL.RawQuery) // 4.1.7: defined though it may be empty
-	e.set("SCRIPT_NAME", c.Prefix+s.Name) // 4.1.13
+	e.set("SCRIPT_NAME", s.Name)          // 4.1.13
 	e.setIf("PATH_INFO", s.PathInfo)      // 4.1.5
 	if s.PathInfo != "" && s.Root != "" { // 4.1.6
 		e.set("PATH_TRANSLATED", translate(s.Root, s.PathInfo))
@@ -69,7 +66,7 @@ func Environ(r *http.Request, s Script, c Context) []string {
 	e.set("REQUEST_URI", c.RequestURI)
 	e.set("REQUEST_SCHEME", scheme)
 	e.setIf("DOCUMENT_ROOT", s.Root)
-	e.set("DOCUMENT_URI", c.Prefix+s.Name)
+	e.set("DOCUMENT_URI", s.Name)
 	e.set("SCRIPT_FILENAME", s.File)
 	e.setIf("SERVER_ADDR", localHost)
 	e.tls(r.TLS)

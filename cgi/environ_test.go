@@ -26,8 +26,8 @@ func newQuery() *query {
 	r.RemoteAddr = "192.0.2.1:1234"
 	return &query{
 		r: r,
-		s: Script{File: "/srv/a.cgi", Name: "/a.cgi", PathInfo: "/x/y/z", Root: "/srv"},
-		c: Context{Software: "Caddy", RequestURI: r.RequestURI, Prefix: "/cgi", Length: 5},
+		s: Script{File: "/srv/a.cgi", Name: "/cgi/a.cgi", PathInfo: "/x/y/z", Root: "/srv"},
+		c: Context{Software: "Caddy", RequestURI: r.RequestURI, Length: 5},
 	}
 }
 
@@ -109,7 +109,7 @@ func TestEnvironLeavesOutWhatIsNotThere(t *testing.T) {
 		{"no root", func(q *query) { q.s.Root = "" }, []string{"PATH_INFO=/x/y/z", "PATH_TRANSLATED", "DOCUMENT_ROOT"}},
 		{"no body", func(q *query) { q.c.Length = -1 }, []string{"CONTENT_LENGTH", "CONTENT_TYPE"}},
 		{"empty body", func(q *query) { q.c.Length = 0 }, []string{"CONTENT_LENGTH=0"}},
-		{"single script", func(q *query) { q.s.Name, q.c.Prefix = "", "" }, []string{"SCRIPT_NAME="}},
+		{"single script", func(q *query) { q.s.Name = "" }, []string{"SCRIPT_NAME="}},
 		{"no host", func(q *query) { q.r.Host = "" }, []string{"HTTP_HOST"}},
 		{"no TLS", func(*query) {}, []string{"HTTPS", "SSL_PROTOCOL", "SSL_CIPHER", "SSL_TLS_SNI"}},
 		{"no user", func(*query) {}, []string{"REMOTE_USER", "AUTH_TYPE", "SERVER_ADDR"}},
