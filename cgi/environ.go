@@ -112,6 +112,7 @@ func (e *environ) tls(state *tls.ConnectionState) {
 	e.set("SSL_PROTOCOL", strings.ReplaceAll(tls.VersionName(state.Version), "TLS 1.", "TLSv1."))
 	e.set("SSL_CIPHER", tls.CipherSuiteName(state.CipherSuite))
 	e.setIf("SSL_TLS_SNI", state.ServerName)
+	e.certificate(state)
 }
 
 // headers sets a variable for each header field: section 4.1.18.

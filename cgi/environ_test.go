@@ -111,7 +111,7 @@ func TestEnvironLeavesOutWhatIsNotThere(t *testing.T) {
 		{"empty body", func(q *query) { q.c.Length = 0 }, []string{"CONTENT_LENGTH=0"}},
 		{"single script", func(q *query) { q.s.Name = "" }, []string{"SCRIPT_NAME="}},
 		{"no host", func(q *query) { q.r.Host = "" }, []string{"HTTP_HOST"}},
-		{"no TLS", func(*query) {}, []string{"HTTPS", "SSL_PROTOCOL", "SSL_CIPHER", "SSL_TLS_SNI"}},
+		{"no TLS", func(*query) {}, []string{"HTTPS", "SSL_PROTOCOL", "SSL_CIPHER", "SSL_TLS_SNI", "SSL_CLIENT_VERIFY"}},
 		{"no user", func(*query) {}, []string{"REMOTE_USER", "AUTH_TYPE", "SERVER_ADDR"}},
 	})
 }
@@ -142,7 +142,7 @@ func TestEnvironTellsOfTLS(t *testing.T) {
 			"TLS 1.3", over(tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256, ServerName: "a.example"}),
 			[]string{"HTTPS=on", "REQUEST_SCHEME=https", "SERVER_PORT=443", "SSL_PROTOCOL=TLSv1.3", "SSL_CIPHER=TLS_AES_128_GCM_SHA256", "SSL_TLS_SNI=a.example"},
 		},
-		{"TLS 1.2, no name", over(tls.ConnectionState{Version: tls.VersionTLS12}), []string{"SSL_PROTOCOL=TLSv1.2", "SSL_TLS_SNI"}},
+		{"TLS 1.2, no name", over(tls.ConnectionState{Version: tls.VersionTLS12}), []string{"SSL_PROTOCOL=TLSv1.2", "SSL_TLS_SNI", "SSL_CLIENT_VERIFY=NONE", "SSL_CLIENT_CERT"}},
 		{"other port", func(q *query) { q.r.TLS, q.r.Host = &tls.ConnectionState{}, "a:8443" }, []string{"SERVER_PORT=8443"}},
 	})
 }

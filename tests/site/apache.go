@@ -45,9 +45,9 @@ DocumentRoot @SITE@
 `
 
 // ServeByApache serves by mod_cgid, until the test ends, what fill puts into a
-// fresh folder. Of the result only Folder, State, Addr and the requests mean
-// something.
-func ServeByApache(t *testing.T, fill func(folder string)) *Site {
+// fresh folder, with further lines of configuration. Of the result only Folder,
+// State, Addr and the requests mean something.
+func ServeByApache(t *testing.T, fill func(folder string), lines ...string) *Site {
 	t.Helper()
 	s := &Site{T: t, Folder: t.TempDir(), State: t.TempDir(), Addr: FreeAddr(t)}
 	leak.CheckProcesses(t, s.Folder)
@@ -60,7 +60,7 @@ func ServeByApache(t *testing.T, fill func(folder string)) *Site {
 		user = "User www-data\nGroup www-data"
 	}
 	conf := filepath.Join(s.State, "httpd.conf")
-	text := strings.NewReplacer("@SITE@", s.Folder, "@STATE@", s.State, "@ADDR@", s.Addr, "@USER@", user).Replace(httpd)
+	text := strings.NewReplacer("@SITE@", s.Folder, "@STATE@", s.State, "@ADDR@", s.Addr, "@USER@", user).Replace(httpd + strings.Join(lines, "\n"))
 	Must(t, os.WriteFile(conf, []byte(text), 0o644))
 
 	cmd := exec.Command(ApacheProgram, "-f", conf, "-DFOREGROUND")

@@ -52,6 +52,7 @@ type Site struct {
 	Config string   // what stands in the site's block; see Serve
 	TLS    bool     // with a certificate of Caddy's own
 	Hosts  bool     // all names, and none, are the site's
+	Name   string   // of the site; default: its address
 	Under  []string // command that runs Caddy; empty: none
 	Level  string   // of the log; default DEBUG
 
@@ -127,7 +128,7 @@ func (s *Site) Caddyfile() string {
 		global, config, _ = strings.Cut(rest, "\n\n")
 	}
 	_, port, _ := net.SplitHostPort(s.Addr)
-	scheme, host := "http", "127.0.0.1"
+	scheme, host := "http", cmp.Or(s.Name, "127.0.0.1")
 	if s.Hosts {
 		host = ""
 	}
