@@ -15,6 +15,9 @@ import (
 // where is a script that says where it is.
 var where = site.Shell(`printf '%s|%s' "$SCRIPT_NAME" "$PATH_INFO"`)
 
+// localRedirect is a script that has another path answer.
+func localRedirect(path string) string { return "#!/bin/sh\nprintf 'Location: " + path + "\n\n'\n" }
+
 // recipe returns the block of docs/placement.md under a heading, as [site.Prepare]
 // takes it: the global options and the directives of its site, but for the
 // root. Its folder is the site's.
@@ -82,7 +85,7 @@ func TestSelfReferencesComeBack(t *testing.T) {
 	handle {
 		try_files {path} {path}.cgi
 		prefork_cgi
-	}`, map[string]string{"app.cgi": where, "v2/app.cgi": where, "dir/index.cgi": where, "index.cgi": where})
+	}`, map[string]string{"app.cgi": where, "v2/app.cgi": where, "dir/index.cgi": where, "index.cgi": where, "go.cgi": localRedirect("/wiki/there")})
 	s.Start()
 	for path, want := range map[string]string{
 		"/strip/app.cgi/x":           "/strip/app.cgi|/x",
@@ -111,6 +114,7 @@ func TestSelfReferencesComeBack(t *testing.T) {
 		again := strings.ReplaceAll(strings.Replace(want, "|", "", 1), " ", "%20")
 		s.Want(s.Get(again), 200, want)
 	}
+	s.Want(s.Get("/go.cgi"), 200, "/wiki|/there")
 	if r := s.Get("/strip/dir"); r.Status != 308 || r.Header.Get("Location") != "./dir/" {
 		t.Errorf("a folder that lacks its slash: %d to %q", r.Status, r.Header.Get("Location"))
 	}
@@ -225,10 +229,12 @@ func TestUsers(t *testing.T) {
 	// The same user, whose password is known, and quickly checked.
 	config = regexp.MustCompile(`\$2a\S+`).ReplaceAllString(config, "$$2a$$04$$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW")
 	script := site.Shell(`printf '%s|%s|%s' "${REMOTE_USER-none}" "${AUTH_TYPE-none}" "${HTTP_AUTHORIZATION-none}"`)
-	s := site.Serve(t, config, map[string]string{"private/who.cgi": script, "portal/who.cgi": script, "who.cgi": script})
+	s := site.Serve(t, config, map[string]string{"private/who.cgi": script, "portal/who.cgi": script, "who.cgi": script, "go.cgi": localRedirect("/private/who.cgi")})
 	password := func(r *http.Request) { r.SetBasicAuth("bob", "secret") }
 	s.Want(s.Get("/private/who.cgi"), 401, "")
 	s.Want(s.Get("/private/who.cgi", password), 200, "bob|Basic|none")
+	s.Want(s.Get("/go.cgi"), 401, "")
+	s.Want(s.Get("/go.cgi", password), 200, "bob|Basic|none")
 	s.Want(s.Get("/who.cgi", password), 200, "none|none|Basic Ym9iOnNlY3JldA==")
 	session := func(r *http.Request) {
 		r.Header.Set("Cookie", "session=alice")
