@@ -14,6 +14,7 @@
 //	exit.go        how everything ends with Caddy, and by when
 //	spec.go        handler and script ──▶ pool.Spec: what setup sees
 //	serve.go       a request's way through: resolve, environ, acquire, call, answer
+//	place.go       what a path that Caddy has changed makes of SCRIPT_NAME and PATH_INFO
 //	output.go      a script's output
 //	patience.go    time limits, and how a request body keeps its own
 //	deadline.go    how an output keeps the script's
