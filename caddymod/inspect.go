@@ -75,7 +75,7 @@ func (h *Handler) inspect(w http.ResponseWriter, r *http.Request) (v visit, hand
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	original := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
 	v.Path = r.URL.Path
-	script, err := h.resolve(r, repl)
+	script, err := h.resolve(r, original.URL.Path, repl)
 	if err != nil {
 		handsOn = errors.Is(err, cgi.ErrNotScript)
 		h.explain(&v, err, repl)
@@ -83,7 +83,7 @@ func (h *Handler) inspect(w http.ResponseWriter, r *http.Request) (v visit, hand
 	}
 	v.Answer = "the script's"
 	v.Script = &scriptReport{script.File, "", script.PathInfo, script.Root}
-	x := &exchange{Handler: h, w: w, r: r, repl: repl, original: original.URL, target: original.RequestURI, script: script}
+	x := &exchange{Handler: h, w: w, r: r, repl: repl, target: original.RequestURI, script: script}
 	env := x.environ(-1)
 	v.Script.ScriptName, _ = get(env, "SCRIPT_NAME")
 	spec := x.spec(script.File, env, repl)
