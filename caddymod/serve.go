@@ -63,11 +63,7 @@ func (h *Handler) find(r *http.Request, urlPath string, repl *caddy.Replacer) (c
 	if err != nil {
 		return cgi.Script{}, err
 	}
-	escaped := ""
-	if r.URL.RawPath != "" {
-		escaped = caddyhttp.NormalizedPath(r.URL.EscapedPath(), false)
-	}
-	script, err := h.tree(root).Resolve(urlPath, escaped)
+	script, err := h.tree(root).Resolve(urlPath, escapedPath(r.URL))
 	if err != nil || h.Root == defaultRoot {
 		return script, err
 	}
