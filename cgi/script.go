@@ -118,6 +118,8 @@ func (t Tree) Resolve(urlPath, escaped string) (Script, error) {
 			continue
 		case !t.isScript(w.file, info):
 			return Script{}, ErrNotScript
+		case !info.Mode().IsRegular():
+			return Script{}, &ForbiddenError{w.file, "it is a device, a pipe or a socket"}
 		}
 		return t.script(&w, info, escaped)
 	}
@@ -171,11 +173,11 @@ func (t Tree) script(w *walk, info fs.FileInfo, escaped string) (Script, error) 
 	return Script{File: w.file, Name: w.name, PathInfo: w.rest, Root: t.Root}, nil
 }
 
-// isScript reports whether a file is a script's.
+// isScript reports whether a file is a script's by its name, or its mode.
 func (t Tree) isScript(file string, info fs.FileInfo) bool {
-	return info.Mode().IsRegular() && slices.ContainsFunc(t.Extensions, func(extension string) bool {
+	return slices.ContainsFunc(t.Extensions, func(extension string) bool {
 		if extension == AnyExecutable {
-			return info.Mode()&0o111 != 0
+			return info.Mode().IsRegular() && info.Mode()&0o111 != 0
 		}
 		return HasExtension(file, extension)
 	})
@@ -248,7 +250,7 @@ func (t Tree) index(w *walk, urlPath, escaped string) (Script, error) {
 	for _, name := range t.Index {
 		there := *w
 		info, err := there.enter(name)
-		if err != nil || !t.isScript(there.file, info) {
+		if err != nil || !info.Mode().IsRegular() || !t.isScript(there.file, info) {
 			continue
 		}
 		if !strings.HasSuffix(urlPath, "/") {

@@ -243,7 +243,7 @@ func TestLinksLeadOutOfTheRootOnlyWhereAllowed(t *testing.T) {
 				resolution{"/out/out.txt", "", "not a script"},
 				resolution{"/dangling.cgi", "", "not a script"},
 				resolution{"/loop.cgi", "", "not a script"},
-				resolution{"/null.cgi", "", "not a script"},
+				resolution{"/null.cgi", "", "forbidden"},
 			)
 		}
 	}
