@@ -84,6 +84,7 @@ func statusOf(err error) (status int, retryAfter time.Duration, why cause) {
 		handler   caddyhttp.HandlerError
 		overload  *pool.OverloadError
 		badPath   *cgi.BadPathError
+		badHost   *cgi.BadHostError
 		forbidden *cgi.ForbiddenError
 		body      *cgi.BodyError
 		limit     *limitError
@@ -101,6 +102,10 @@ func statusOf(err error) (status int, retryAfter time.Duration, why cause) {
 		return handler.StatusCode, 0, "other_handler"
 	case errors.As(err, &badPath):
 		return http.StatusBadRequest, 0, "bad_path"
+	case errors.As(err, &badHost):
+		return http.StatusBadRequest, 0, "bad_host"
+	case errors.Is(err, cgi.ErrMethod):
+		return http.StatusMethodNotAllowed, 0, "bad_method"
 	case errors.As(err, &forbidden):
 		return http.StatusForbidden, 0, "forbidden"
 	case errors.Is(err, cgi.ErrBodyTooLarge), errors.As(err, &tooLarge):

@@ -28,6 +28,8 @@ func TestStatusOfEveryError(t *testing.T) {
 		retry  string
 	}{
 		{&cgi.BadPathError{Reason: "NUL"}, 400, ""},
+		{&cgi.BadHostError{Host: "a b"}, 400, ""},
+		{cgi.ErrMethod, 405, ""},
 		{&cgi.ForbiddenError{File: "a"}, 403, ""},
 		{&cgi.BodyError{Err: errors.New("bad chunk")}, 400, ""},
 		{cgi.ErrNotFound, 404, ""},

@@ -46,7 +46,7 @@ const (
 
 // causes are what statusOf can say of a request that failed.
 var causes = []cause{
-	"backing_off", "bad_body", "bad_header", "bad_path", "body_stalled", "body_too_large", "budget", "cannot_start", "client_left",
+	"backing_off", "bad_body", "bad_header", "bad_host", "bad_method", "bad_path", "body_stalled", "body_too_large", "budget", "cannot_start", "client_left",
 	"forbidden", "killed", "no_header", "not_found", "other", "other_handler", "queue_full", "queue_timeout",
 	"request_too_large", "setup_failed", "setup_timeout", "shortage", "shutting_down", "timeout", "unsafe",
 }

@@ -31,7 +31,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case errors.As(err, &folder):
 		redirectToFolder(w, original.URL)
 		return nil
-	case err != nil:
+	case err == nil:
+		err = cgi.Check(r)
+	}
+	if err != nil {
 		return answer(w, err)
 	}
 	x := &exchange{Handler: h, w: w, r: r, repl: repl, target: original.RequestURI, script: script}

@@ -205,7 +205,8 @@ func localAddr(r *http.Request) (host, port string) {
 // serverName returns SERVER_NAME and the port that the client has named, or
 // where it came in if it has named no host. An address of IPv6 has brackets.
 func serverName(named, localHost, localPort string) (host, port string) {
-	host, port = splitHostPort(strings.ToLower(named)) // one name, however it is written
+	host, port = splitHostPort(strings.ToLower(named))
+	host = strings.TrimSuffix(host, ".") // one name, however it is written
 	if named == "" {
 		host, port = localHost, localPort
 	}

@@ -38,7 +38,7 @@ func TestServerNameHasBracketsAroundIPv6(t *testing.T) {
 
 func TestServerNameIsInSmallLetters(t *testing.T) {
 	q := newQuery()
-	q.r.Host = "WWW.Example.ORG:80"
+	q.r.Host = "WWW.Example.ORG.:80"
 	if got := q.variables(t)["SERVER_NAME"]; got != "www.example.org" {
 		t.Errorf("got %s", got)
 	}

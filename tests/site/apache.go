@@ -18,8 +18,8 @@ import (
 // ApacheProgram is what [ServeByApache] runs: of the package apache2-bin.
 const ApacheProgram = "/usr/sbin/apache2"
 
-// httpd is the smallest configuration that serves a folder of scripts. Apache
-// passes PATH and TZ by itself.
+// httpd is the smallest configuration that serves a folder of scripts, with TRACE off as
+// Debian has it. Apache passes PATH and TZ by itself.
 const httpd = `ServerRoot @STATE@
 ServerName 127.0.0.1
 Listen @ADDR@
@@ -37,6 +37,7 @@ ServerLimit 1
 ThreadsPerChild 4
 MaxRequestWorkers 4
 PassEnv LANG
+TraceEnable off
 DocumentRoot @SITE@
 <Directory @SITE@>
 	Options ExecCGI
