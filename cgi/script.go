@@ -275,6 +275,9 @@ func Single(file, name, urlPath, root string, interpreted func(string) bool) (Sc
 	if strings.IndexByte(urlPath, 0) >= 0 {
 		return Script{}, &BadPathError{"it contains a NUL byte"}
 	}
+	if urlPath != "" && urlPath[0] != '/' { // "*", which is for OPTIONS and servers
+		return Script{}, &BadPathError{"it does not begin with a slash"}
+	}
 	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrPermission):

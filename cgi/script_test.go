@@ -261,6 +261,7 @@ func TestSingleScriptAnswersForEveryPath(t *testing.T) {
 		{"a.cgi", "", "", "|"},
 		{"plain.pl", "/app", "/app", "/app|"},
 		{"a.cgi", "", "/x\x00", "bad path"},
+		{"a.cgi", "", "*", "bad path"},
 		{"folder", "", "/", "forbidden"},
 	} {
 		s, err := Single(filepath.Join(root, c.file), c.name, c.path, root, perl)
