@@ -9,7 +9,7 @@ import (
 )
 
 // ErrMethod says that a method is not one that a script can answer.
-var ErrMethod = errors.New("TRACE and CONNECT are answered by servers, not by scripts")
+var ErrMethod = errors.New("a method that is not for scripts: TRACE, CONNECT, or none that HTTP has")
 
 // A BadHostError says that the host that a client has named is none.
 type BadHostError struct{ Host string }
@@ -20,19 +20,25 @@ func (e *BadHostError) Error() string {
 
 // Check reports why a request may not be given to any script. TRACE would show to a page
 // the fields that browsers keep from it, and what follows a response to CONNECT is no
-// HTTP (RFC 9110 sections 9.3.6 and 9.3.8). A host becomes SERVER_NAME and SERVER_PORT,
+// HTTP (RFC 9110 sections 9.3.6 and 9.3.8). Over HTTP/2 and HTTP/3 net/http lets methods
+// through that are no tokens, such as `$(id)`. A host becomes SERVER_NAME and SERVER_PORT,
 // which are a name or an address and a number (RFC 3875 sections 4.1.14 and 4.1.15):
 // scripts put them into commands and pages.
 //
 // Errors: [ErrMethod], *[BadHostError].
 func Check(r *http.Request) error {
-	if r.Method == http.MethodTrace || r.Method == http.MethodConnect {
+	if r.Method == http.MethodTrace || r.Method == http.MethodConnect || strings.ContainsFunc(r.Method, isNoTokenRune) {
 		return ErrMethod
 	}
 	if !isHost(r.Host) {
 		return &BadHostError{r.Host}
 	}
 	return nil
+}
+
+// isNoTokenRune reports whether a character cannot be in a token: RFC 9110 section 5.6.2.
+func isNoTokenRune(r rune) bool {
+	return plainRune(r) != r && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
 // isHost reports whether a client may name this host, or none.
