@@ -20,7 +20,10 @@ import (
 
 // hostileSite is what is attacked: scripts, pages beside them, a folder that is guarded,
 // a script of its own and a stripped prefix.
-const hostileSite = `
+const hostileSite = `global servers {
+		protocols h1 h2c
+	}
+
 	basic_auth /guarded/* {
 		user $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG
 	}
@@ -51,10 +54,9 @@ const hostileSite = `
 		hide .* *.pm *~ *.bak
 	}`
 
-// serveHostile serves what the table speaks of.
-func serveHostile(t *testing.T, warm string) *site.Site {
+// serveHostile serves what the table speaks of, and returns what scripts write when they run.
+func serveHostile(t *testing.T, warm string) (*site.Site, *os.File) {
 	t.Helper()
-	t.Setenv("PATH", "/usr/bin:/bin")
 	s := site.Prepare(t, strings.ReplaceAll(hostileSite, "@WARM@", warm), map[string]string{
 		"-secret.txt": "SECRET", "-www/page.txt": "page", "-www/folder.pl/x.txt": "",
 		"www/bash.cgi": "#!/bin/bash\nexec /usr/bin/perl \"$0.pl\"\n",
@@ -62,7 +64,10 @@ func serveHostile(t *testing.T, warm string) *site.Site {
 	s.Hosts, s.Level = true, "ERROR"
 	plantHostile(t, s)
 	s.Start()
-	return s
+	runs, err := os.OpenFile(filepath.Join(s.State, "runs"), os.O_RDONLY|os.O_CREATE, 0o666)
+	site.Must(t, err)
+	t.Cleanup(func() { runs.Close() })
+	return s, runs
 }
 
 // plantHostile makes the files that are more than text.
@@ -98,13 +103,12 @@ func plantHostile(t *testing.T, s *site.Site) {
 }
 
 func TestHostileRequests(t *testing.T) {
+	t.Setenv("PATH", "/usr/bin:/bin")
 	cases := readHostile(t)
 	for _, warm := range []string{"auto", "off"} {
 		t.Run("warm "+warm, func(t *testing.T) {
-			s := serveHostile(t, warm)
-			runs, err := os.OpenFile(filepath.Join(s.State, "runs"), os.O_RDONLY|os.O_CREATE, 0o666)
-			site.Must(t, err)
-			defer runs.Close()
+			t.Parallel() // most of the time is spent waiting
+			s, runs := serveHostile(t, warm)
 			for i, c := range cases {
 				if problem := errors.Join(c.attack(t, s, i), c.check(s, runs)); problem != nil {
 					t.Errorf("hostile.txt, line %d: %v", c.line, problem)
