@@ -31,8 +31,10 @@ func TestHostIsANameOrAnAddress(t *testing.T) {
 }
 
 func TestMethodsOfServersAreNotForScripts(t *testing.T) {
-	for method, want := range map[string]error{"GET": nil, "OPTIONS": nil, "trace": nil, "X": nil, "!#$%&'*+-.^_`|~": nil, "$(id)": ErrMethod, "G T": ErrMethod, "G\x00": ErrMethod, "G\xc9": ErrMethod,
-		"TRACE": ErrMethod, "CONNECT": ErrMethod} {
+	for method, want := range map[string]error{
+		"GET": nil, "OPTIONS": nil, "trace": nil, "X": nil, "!#$%&'*+-.^_`|~": nil, "$(id)": ErrMethod, "G T": ErrMethod, "G\x00": ErrMethod, "G\xc9": ErrMethod,
+		"TRACE": ErrMethod, "CONNECT": ErrMethod,
+	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Method = method
 		if err := Check(r); !errors.Is(err, want) {

@@ -82,18 +82,22 @@ func (c *hostileCase) attackByStream(t *testing.T, s *site.Site, fields []hpack.
 	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	site.Must(t, framer.WriteSettings())
 	probe := []hpack.HeaderField{
-		{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: s.Addr},
+		{Name: ":method", Value: "GET"},
+		{Name: ":scheme", Value: "http"},
+		{Name: ":authority", Value: s.Addr},
 		{Name: ":path", Value: fmt.Sprint("/probe?", number)},
 	}
-	for i, fields := range [][]hpack.HeaderField{fields, probe} {
+	stream := uint32(1)
+	for _, fields := range [][]hpack.HeaderField{fields, probe} {
 		block.Reset()
 		for _, field := range fields {
 			site.Must(t, encoder.WriteField(field))
 		}
 		// A server that has refused the first does not read the second.
 		_ = framer.WriteHeaders(http2.HeadersFrameParam{
-			StreamID: uint32(2*i + 1), BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true,
+			StreamID: stream, BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true,
 		})
+		stream += 2
 	}
 	answers, err := readStreams(framer)
 	if err != nil {

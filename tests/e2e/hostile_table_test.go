@@ -117,9 +117,9 @@ func (c *hostileCase) compare(s *site.Site, seen map[string]string) error {
 	}
 	for _, entry := range c.sees {
 		name, value, isSet := strings.Cut(entry, "=")
-		if name, absent := strings.CutPrefix(name, "-"); absent && !isSet {
-			if value, there := seen[name]; there {
-				return fmt.Errorf("%s is %q", name, value)
+		if absent, ok := strings.CutPrefix(name, "-"); ok && !isSet {
+			if got, there := seen[absent]; there {
+				return fmt.Errorf("%s is %q", absent, got)
 			}
 			continue
 		}

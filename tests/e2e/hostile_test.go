@@ -168,11 +168,12 @@ var harmless = []string{
 }
 
 // readAnswers reads all responses on a connection, each as its status and its body.
-func readAnswers(conn net.Conn, request string) (answers []string, err error) {
+func readAnswers(conn net.Conn, request string) ([]string, error) {
+	var answers []string
 	method, _, _ := strings.Cut(strings.TrimLeft(request, "\r\n"), " ")
 	r := bufio.NewReader(conn)
 	for {
-		if _, err = r.Peek(1); errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		if _, err := r.Peek(1); errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
 			return answers, nil
 		}
 		resp, err := http.ReadResponse(r, &http.Request{Method: method})
