@@ -102,6 +102,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    fork_safety warn|cold|refuse
 //	    reuse on|off
 //	    prewarm [<path>...]
+//	    nph on|off|<pattern>...
 //	    max_concurrent <number>|off
 //	    parked <min> <max> [v1] | off
 //	    max_requests <number> [<age>|off [<growth>|off]]
@@ -117,6 +118,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    spool_limit <size>|off
 //	    request_body spool|stream
 //	    query_args on|off
+//	    response_spool <size>|off
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
@@ -169,11 +171,13 @@ func (h *Handler) unmarshalOwn(d *caddyfile.Dispenser) error {
 		return some(d, &h.Watch)
 	case "tenant":
 		return h.Tenant.unmarshal(d)
+	case "nph":
+		return some(d, &h.NPH)
 	case "prewarm":
 		return h.unmarshalPrewarm(d)
 	}
 	return d.Errf("unrecognized subdirective %q of prefork_cgi; it can be one of root, extensions, index, symlinks, "+
-		"script, script_name, interpreter, args, dir, env, pass_env, identity, watch, tenant, prewarm, %s, %s", d.Val(), warmingNames, limitNames)
+		"script, script_name, interpreter, args, dir, env, pass_env, identity, watch, tenant, nph, prewarm, %s, %s", d.Val(), warmingNames, limitNames)
 }
 
 func (h *Handler) unmarshalInterpreter(d *caddyfile.Dispenser) error {

@@ -8,7 +8,7 @@ import (
 // limitNames are what Limits.unmarshal knows.
 const limitNames = "max_concurrent, parked, max_requests, queue, streams, overload, start_timeout, timeout, first_byte_timeout, " +
 	"silence_timeout, run_timeout, max_extension, body_timeout, idle_timeout, stop_signal, grace_period, reload, spool_limit, " +
-	"request_body, query_args"
+	"request_body, query_args, response_spool"
 
 // unmarshal reads a limit; known is false if the word is none.
 func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
@@ -53,6 +53,8 @@ func (l *Limits) unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
 		err = one(d, &l.RequestBody)
 	case "query_args":
 		err = one(d, &l.QueryArgs)
+	case "response_spool":
+		err = value(d, &l.ResponseSpool, parseSize)
 	default:
 		return false, nil
 	}

@@ -20,6 +20,8 @@
 //	deadline.go    how an output keeps the script's
 //	rota.go        one timer for all calls
 //	response.go    header and body ──▶ client
+//	spool.go       a body that its client takes slowly
+//	nph.go         scripts that write whole responses
 //	input.go       the request's body ──▶ script
 //	errors.go      error ──▶ status
 //	events.go      pool events ──▶ log lines

@@ -86,7 +86,7 @@ func commentedDefaults(t *testing.T, files ...string) map[string]string {
 func TestEveryLimitIsInheritedFromTheDefaults(t *testing.T) {
 	all := Limits{
 		MaxConcurrent: 1, QueueSize: 2, QueueWait: 3, StartTimeout: 4, Timeout: 5,
-		IdleTimeout: 6, GracePeriod: 7, Reload: "off", SpoolLimit: 8,
+		IdleTimeout: 6, GracePeriod: 7, Reload: "off", SpoolLimit: 8, ResponseSpool: 19,
 		Parked: Parked{1, 2, true}, MaxRequests: 9, MaxAge: 10, MaxGrowth: 11,
 		Streams: 12, StreamAfter: 13, Overload: 503,
 		FirstByteTimeout: 14, SilenceTimeout: 15, RunTimeout: 16, BodyTimeout: 17, MaxExtension: 18, StopSignal: "INT",

@@ -91,6 +91,8 @@ type Handler struct {
 
 	Prewarming
 
+	Nonparsed
+
 	Limits
 
 	// On whose account the processes are.
@@ -237,7 +239,7 @@ func (h *Handler) check() error {
 	if h.Reuse == on && h.MaxRequests <= 1 {
 		return errors.New("reuse needs max_requests: without it every request has a process of its own")
 	}
-	return errors.Join(h.checkWatch(), h.checkNames(), h.checkPrewarm(), h.Warming.check())
+	return errors.Join(h.checkWatch(), h.checkNames(), h.checkPrewarm(), h.Warming.check(), h.Nonparsed.check())
 }
 
 // checkWatch refuses what would never be watched.

@@ -114,6 +114,11 @@ type Limits struct {
 	// Whether the words of a query without `=` are arguments of the script: `on` or `off`.
 	// They are not if one begins with `-`. Default: `off`.
 	QueryArgs string `json:"query_args,omitempty"`
+	// How many bytes of a response that its client has not taken yet are spooled to a file, so
+	// that the script can end and others have its place. When it is full the script waits for the
+	// client, as without it. Event streams, and what has `X-Accel-Buffering: no`, are never
+	// spooled. Default: off.
+	ResponseSpool int64 `json:"response_spool,omitempty"`
 }
 
 // What the option request_body can be.
@@ -175,6 +180,7 @@ func (l Limits) or(defaults Limits) Limits {
 		SpoolLimit:       cmp.Or(l.SpoolLimit, defaults.SpoolLimit),
 		RequestBody:      cmp.Or(l.RequestBody, defaults.RequestBody),
 		QueryArgs:        cmp.Or(l.QueryArgs, defaults.QueryArgs),
+		ResponseSpool:    cmp.Or(l.ResponseSpool, defaults.ResponseSpool),
 	}
 }
 

@@ -69,7 +69,7 @@ func (o *output) next(pausing bool) ([]byte, error) {
 	o.mu.Lock()
 	o.pausing, o.paused, o.body = pausing, false, true
 	o.mu.Unlock()
-	if pausing {
+	if pausing && o.buffer.Buffered() == 0 {
 		defer flushes.add(o.pauses).stop()
 	}
 	if _, err := o.buffer.Peek(1); err != nil {

@@ -7,9 +7,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
-	"path"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -19,7 +17,7 @@ import (
 
 // flushDelay is how long output may pause before what has come is sent on: long
 // enough for a script that is just ending, too short for anybody to notice.
-const flushDelay = 10 * time.Millisecond
+const flushDelay = 3 * time.Millisecond
 
 // endWait is how long after the end of the output the end of the executor is
 // waited for, to tell how it was. A script that goes on after it has closed its output
@@ -32,7 +30,7 @@ var errCrashed = errors.New("the script was killed before its response was compl
 // header reads the script's header. Informational responses before it are
 // passed on.
 func (x *exchange) header() (*cgi.Response, error) {
-	raw := strings.HasPrefix(path.Base(x.script.File), "nph-")
+	raw := x.nonparsed(x.script.File)
 	for {
 		response, err := cgi.ReadHeader(x.output.buffer, raw)
 		if errors.Is(err, cgi.ErrNoHeader) {
@@ -49,8 +47,12 @@ func (x *exchange) header() (*cgi.Response, error) {
 	}
 }
 
-// inform sends an informational response.
+// inform sends an informational response, which a client of HTTP/1.0 would take for the
+// response itself: RFC 9110 section 15.2.
 func (x *exchange) inform(response *cgi.Response) {
+	if !x.r.ProtoAtLeast(1, 1) {
+		return
+	}
 	header := x.w.Header()
 	before := header.Clone()
 	maps.Copy(header, response.Header)
@@ -80,10 +82,18 @@ func (x *exchange) send(response *cgi.Response) error {
 	x.w.WriteHeader(response.Status)
 	x.sent = true
 	x.lease.Responding()
-	if err := x.copy(flushesAtOnce(response)); err != nil {
+	if err := x.copyBody(flushesAtOnce(response)); err != nil {
 		return err
 	}
 	return x.complete()
+}
+
+// copyBody sends the body on: at once, or by way of a spool if there is to be one.
+func (x *exchange) copyBody(atOnce bool) error {
+	if x.ResponseSpool > 0 && !atOnce {
+		return x.copySpooled()
+	}
+	return x.copy(atOnce)
 }
 
 // flushesAtOnce reports whether each piece of output is to be sent as it comes.
@@ -93,10 +103,10 @@ func flushesAtOnce(response *cgi.Response) bool {
 		caddyhttp.IsIncremental(response.Header)
 }
 
-// copy sends the body on, and flushes it when the script pauses.
+// copy sends the body on, and flushes it when the script pauses; and so the header.
 func (x *exchange) copy(atOnce bool) error {
 	control := http.NewResponseController(x.w)
-	pending := false // something has not been flushed
+	pending := true // something has not been flushed
 	for {
 		chunk, err := x.output.next(pending)
 		switch {

@@ -1,0 +1,124 @@
+package e2e
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strings"
+	"testing"
+
+	"github.com/prefork-cgi/prefork-cgi/tests/site"
+)
+
+// Scripts that write what they write, cold and warm.
+func printers(names map[string]string) map[string]string {
+	files := map[string]string{}
+	for name, text := range names {
+		files[name+".cgi"] = "#!/bin/sh\nprintf '" + text + "'\n"
+		files[name+".pl"] = "#!/usr/bin/perl\nprintf \"" + text + "\";\n"
+		files[name+".py"] = "#!/usr/bin/python3\nimport sys\nsys.stdout.write('" + text + "')\n"
+	}
+	return files
+}
+
+func TestNPHIsChosenByNameOrByOption(t *testing.T) {
+	whole := `HTTP/1.1 201 Created\r\nContent-Type: text/plain\r\nX-Raw: yes\r\n\r\nraw`
+	files := printers(map[string]string{"nph-one": whole, "legacy-one": whole, "one": whole, "plain": `Content-Type: text/plain\n\nraw`})
+	s := site.Prepare(t, "", files)
+	for i, c := range []struct {
+		nph  string
+		want map[string]int
+	}{
+		{"", map[string]int{"nph-one": 201, "legacy-one": 502, "one": 502, "plain": 200}},
+		{"nph legacy-*.cgi legacy-*.p[ly]", map[string]int{"nph-one": 201, "legacy-one": 201, "one": 502, "plain": 200}},
+		{"nph on", map[string]int{"nph-one": 201, "legacy-one": 201, "one": 201, "plain": 502}},
+		{"nph off", map[string]int{"nph-one": 502, "legacy-one": 502, "one": 502, "plain": 200}},
+	} {
+		s.Config = "prefork_cgi {\n" + c.nph + "\n}"
+		if i == 0 {
+			s.Start()
+		} else {
+			site.Must(t, s.Reload())
+		}
+		for name, status := range c.want {
+			for _, extension := range []string{".cgi", ".pl", ".py"} {
+				r := s.Get("/" + name + extension)
+				if r.Err != nil || r.Status != status || status < 300 && r.Body != "raw" || status == 201 && r.Header.Get("X-Raw") != "yes" {
+					t.Errorf("%q, %s%s: %d %v %q, %v; want %d", c.nph, name, extension, r.Status, r.Header, r.Body, r.Err, status)
+				}
+			}
+		}
+	}
+}
+
+// informed are scripts that write informational responses before their own.
+var informed = printers(map[string]string{
+	"hints":     `Status: 103\nLink: </a.css>\n\nStatus: 103 Early Hints\nLink: </b.js>\n\nContent-Type: text/plain\n\nok`,
+	"nph-hints": `HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 103\r\nLink: </b.js>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nok`,
+})
+
+func TestInformationalResponsesAreSentAsTheyCome(t *testing.T) {
+	s := site.Prepare(t, "encode gzip\nprefork_cgi", informed)
+	s.TLS = true
+	s.Start()
+	clients := map[string]*http.Transport{
+		"HTTP/1.1": {TLSClientConfig: trusting(t, s), DisableKeepAlives: true},
+		"HTTP/2.0": {TLSClientConfig: trusting(t, s), ForceAttemptHTTP2: true},
+	}
+	for protocol, transport := range clients {
+		for script := range informed {
+			var early []string
+			trace := &httptrace.ClientTrace{Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
+				early = append(early, fmt.Sprintf("%d %s", code, header.Get("Link")))
+				return nil
+			}}
+			r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodGet, "https://"+s.Addr+"/"+script, nil)
+			site.Must(t, err)
+			response, err := transport.RoundTrip(r)
+			site.Must(t, err)
+			text, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			if err != nil || string(text) != "ok" || response.Header.Get("Link") != "" || response.Proto != protocol {
+				t.Errorf("%s, %s: %s %v %q, %v", protocol, script, response.Proto, response.Header, text, err)
+			}
+			if got := strings.Join(early, " "); got != "103 </a.css> 103 </b.js>" {
+				t.Errorf("%s, %s: informational responses are %s", protocol, script, got)
+			}
+		}
+		transport.CloseIdleConnections()
+	}
+}
+
+// One of HTTP/1.0 would take them for the response.
+func TestClientOfOldHTTPGetsNoInformationalResponse(t *testing.T) {
+	s := site.Serve(t, "prefork_cgi", informed)
+	for script := range informed {
+		conn, err := net.Dial("tcp", s.Addr)
+		site.Must(t, err)
+		fmt.Fprintf(conn, "GET /%s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", script)
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil || line != "HTTP/1.0 200 OK\r\n" {
+			t.Errorf("%s: %q, %v", script, line, err)
+		}
+		conn.Close()
+	}
+}
+
+// trusting returns how to reach a site with TLS, when it can be.
+func trusting(t *testing.T, s *site.Site) *tls.Config {
+	t.Helper()
+	config := &tls.Config{InsecureSkipVerify: true}
+	s.Await("the certificate", func() error {
+		conn, err := tls.Dial("tcp", s.Addr, config)
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	})
+	return config
+}
