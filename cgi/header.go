@@ -52,6 +52,7 @@ type Response struct {
 	Status   int         // HTTP status code
 	Header   http.Header // for the client; without Status and connection fields
 	Location string      // of a local redirect: path and query
+	Chunked  bool        // the body is in chunks; only if the header was raw
 }
 
 // connectionFields concern the connection to the client, which is the server's:
@@ -86,6 +87,7 @@ func ReadHeader(r *bufio.Reader, raw bool) (*Response, error) {
 	if fields == 0 && !raw {
 		return nil, &HeaderError{Reason: "it is empty"}
 	}
+	response.Chunked = raw && strings.EqualFold(response.Header.Get("Transfer-Encoding"), "chunked")
 	if err := response.interpret(fields); err != nil {
 		return nil, err
 	}
@@ -104,8 +106,15 @@ func (r *Response) interpret(fields int) error {
 	if err := checkLength(r.Header["Content-Length"]); err != nil {
 		return err
 	}
+	trailer := r.Header["Trailer"]
 	for _, field := range connectionFields {
 		delete(r.Header, field)
+	}
+	if r.Chunked { // it has no other length, and may have a trailer: RFC 9112 section 6.3
+		delete(r.Header, "Content-Length")
+		if trailer != nil {
+			r.Header["Trailer"] = trailer
+		}
 	}
 	for _, field := range []string{"Content-Type", "Location"} {
 		if values := r.Header[field]; len(values) > 1 {
