@@ -1,7 +1,9 @@
 package caddymod
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -42,4 +44,33 @@ func (n Nonparsed) nonparsed(file string) bool {
 		matches, _ := path.Match(pattern, name) // it has been checked
 		return matches
 	})
+}
+
+// hasBody reports whether a response with a status has a body: RFC 9110 section 6.4.1.
+func hasBody(status int) bool {
+	return status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// errUnfinished says that a body in chunks has no last one.
+var errUnfinished = errors.New("the script ended before the last chunk of its response")
+
+// endChunks sends the trailer of a body in chunks, which must have come to its end.
+func (x *exchange) endChunks() error {
+	if x.chunks == nil {
+		return nil
+	}
+	if !x.chunks.Complete() {
+		return errUnfinished
+	}
+	if len(x.chunks.Trailer) == 0 {
+		return nil
+	}
+	// Else net/http would announce a length, and then there can be no trailer.
+	if err := http.NewResponseController(x.w).Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	for name, values := range x.chunks.Trailer {
+		x.w.Header()[http.TrailerPrefix+name] = values
+	}
+	return nil
 }

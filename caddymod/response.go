@@ -17,7 +17,7 @@ import (
 
 // flushDelay is how long output may pause before what has come is sent on: long
 // enough for a script that is just ending, too short for anybody to notice.
-const flushDelay = 3 * time.Millisecond
+const flushDelay = 2 * time.Millisecond
 
 // endWait is how long after the end of the output the end of the executor is
 // waited for, to tell how it was. A script that goes on after it has closed its output
@@ -79,10 +79,16 @@ func (x *exchange) send(response *cgi.Response) error {
 		header["Content-Type"] = nil // it is not for us to guess
 	}
 	x.left = announced(response)
+	if response.Chunked && x.r.Method != http.MethodHead && hasBody(response.Status) {
+		x.chunks = new(cgi.Chunks)
+	}
 	x.w.WriteHeader(response.Status)
 	x.sent = true
 	x.lease.Responding()
 	if err := x.copyBody(flushesAtOnce(response)); err != nil {
+		return err
+	}
+	if err := x.endChunks(); err != nil {
 		return err
 	}
 	return x.complete()
@@ -141,7 +147,12 @@ func announced(response *cgi.Response) int64 {
 
 // write writes a piece of the body. What the status or the announced length
 // forbids is dropped, as the script's own fault.
-func (x *exchange) write(p []byte) error {
+func (x *exchange) write(p []byte) (err error) {
+	if x.chunks != nil {
+		if p, err = x.chunks.Decode(p); err != nil {
+			return err
+		}
+	}
 	if x.left >= 0 {
 		p = p[:min(int64(len(p)), x.left)]
 		x.left -= int64(len(p))
@@ -149,7 +160,7 @@ func (x *exchange) write(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	_, err := x.w.Write(p)
+	_, err = x.w.Write(p)
 	if errors.Is(err, http.ErrBodyNotAllowed) {
 		return nil
 	}

@@ -133,8 +133,9 @@ type exchange struct {
 	failure   error         // why it failed
 	ran       time.Duration // how long the call took
 	requestID string
-	sent      bool  // the response header
-	left      int64 // of the announced length of the response; -1 without one
+	sent      bool        // the response header
+	left      int64       // of the announced length of the response; -1 without one
+	chunks    *cgi.Chunks // takes them from the response's body; nil if it is not in chunks
 }
 
 // serve is the whole way. Until the header is sent, an error is an answer; then

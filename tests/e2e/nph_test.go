@@ -56,6 +56,45 @@ func TestNPHIsChosenByNameOrByOption(t *testing.T) {
 	}
 }
 
+func TestNPHBodyInChunks(t *testing.T) {
+	head := `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\nContent-Type: text/plain\r\n\r\n`
+	files := printers(map[string]string{
+		"nph-whole":   head + `4\r\nbody\r\n0\r\nX-Sum: 4\r\n\r\n`,
+		"nph-part":    head + `4\r\nbody\r\n`,
+		"nph-bad":     head + `4\r\nbody is longer\r\n0\r\n\r\n`,
+		"nph-nothing": `HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n`,
+	})
+	s := site.Serve(t, "prefork_cgi", files)
+	for script := range files {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr+"/"+script, nil)
+		site.Must(t, err)
+		response, err := http.DefaultTransport.RoundTrip(r)
+		var text []byte
+		if err == nil {
+			text, err = io.ReadAll(response.Body)
+			response.Body.Close()
+		}
+		switch name, _, _ := strings.Cut(script, "."); name {
+		case "nph-whole":
+			if err != nil || string(text) != "body" || response.Trailer.Get("X-Sum") != "4" || response.ContentLength >= 0 {
+				t.Errorf("%s: %v %q %v", script, err, text, response.Trailer)
+			}
+		case "nph-nothing":
+			if err != nil || response.StatusCode != http.StatusNotModified {
+				t.Errorf("%s: %v", script, err)
+			}
+		default:
+			if err == nil {
+				t.Errorf("%s looks complete: %q", script, text)
+			}
+		}
+	}
+	s.AwaitEntry("script has ended", func(e map[string]any) bool {
+		reason, _ := e["error"].(string)
+		return strings.Contains(reason, "before the last chunk") && e["broken_off"] == true
+	})
+}
+
 // informed are scripts that write informational responses before their own.
 var informed = printers(map[string]string{
 	"hints":     `Status: 103\nLink: </a.css>\n\nStatus: 103 Early Hints\nLink: </b.js>\n\nContent-Type: text/plain\n\nok`,
