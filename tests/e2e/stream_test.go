@@ -363,3 +363,37 @@ func TestScriptEndsWithTheClientOfItsFullSpool(t *testing.T) {
 		awaitSpools(s, 0)
 	}
 }
+
+func TestResponseThatCannotBeSpooledWaitsForItsClient(t *testing.T) {
+	s := site.Prepare(t, "prefork_cgi {\n response_spool 64MiB\n}", writers)
+	t.Setenv("TMPDIR", s.State+"/missing")
+	s.Start()
+	response := open(t, s, "/cold.cgi?text/plain")
+	if at := standstill(s, "cold.cgi"); at >= large {
+		t.Errorf("all of %d bytes are written", at)
+	}
+	if n, err := io.Copy(io.Discard, response.Body); err != nil || n != large {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	s.AwaitEntry("response cannot be spooled", func(e map[string]any) bool {
+		reason, _ := e["error"].(string)
+		return e["level"] == "warn" && e["script"] == s.Path("cold.cgi") && strings.Contains(reason, "no such file")
+	})
+}
+
+func TestGrandchildThatHoldsStdoutDoesNotHoldASpooledResponse(t *testing.T) {
+	s := site.Serve(t, "prefork_cgi {\n response_spool 1MiB\n}", map[string]string{
+		"cold.cgi": site.Shell("sleep 1000 & printf $!"),
+		"warm.py": "#!/usr/bin/python3\nimport os, subprocess\nprint('Content-Type: text/plain\\n')\n" +
+			"print(subprocess.Popen(['sleep', '1000']).pid, flush=True)\n",
+	})
+	for _, path := range []string{"/cold.cgi", "/warm.py"} {
+		r := s.Get(path)
+		s.Want(r, 200, "")
+		var pid int
+		if _, err := fmt.Sscan(r.Body, &pid); err != nil || !site.Alive(pid) {
+			t.Fatalf("%s: %q", path, r.Body) // nobody is left, or the response has waited for it
+		}
+		site.Must(t, syscall.Kill(pid, syscall.SIGKILL))
+	}
+}
