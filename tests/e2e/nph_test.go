@@ -66,14 +66,8 @@ func TestNPHBodyInChunks(t *testing.T) {
 	})
 	s := site.Serve(t, "prefork_cgi", files)
 	for script := range files {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr+"/"+script, nil)
-		site.Must(t, err)
-		response, err := http.DefaultTransport.RoundTrip(r)
-		var text []byte
-		if err == nil {
-			text, err = io.ReadAll(response.Body)
-			response.Body.Close()
-		}
+		response := open(t, s, "/"+script)
+		text, err := io.ReadAll(response.Body)
 		switch name, _, _ := strings.Cut(script, "."); name {
 		case "nph-whole":
 			if err != nil || string(text) != "body" || response.Trailer.Get("X-Sum") != "4" || response.ContentLength >= 0 {
