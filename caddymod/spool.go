@@ -23,7 +23,7 @@ func (x *exchange) copySpooled() error {
 	} else {
 		close(filled)
 	}
-	err := error(http.ErrAbortHandler) // if a write panics
+	err := http.ErrAbortHandler // if a write panics
 	defer func() {
 		if err != nil {
 			_ = x.output.abort(err) // nobody will read it

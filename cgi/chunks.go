@@ -71,7 +71,7 @@ func (c *Chunks) take(line string) error {
 		if err != nil {
 			return badChunk(line)
 		}
-		c.left, c.expects = int64(n), chunkEnd //nolint:gosec // it has 63 bits
+		c.left, c.expects = int64(n), chunkEnd
 		if n == 0 {
 			c.expects = trailerField
 		}
