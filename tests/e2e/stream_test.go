@@ -99,7 +99,7 @@ func TestHeaderIsSentWhenTheScriptPausesAfterIt(t *testing.T) {
 }
 
 // large is more than the kernel holds for a connection.
-const large = 48 << 20
+const large = 24 << 20
 
 // writers write a large body, in pieces, and say in a file how far they are.
 var writers = map[string]string{
@@ -111,7 +111,7 @@ const writerBody = `use strict; use warnings; use IO::Handle;
 my ($type, $then) = split /;/, $ENV{QUERY_STRING};
 open my $progress, '>', "$0.progress" or die; $progress->autoflush(1);
 $| = 1; print "Content-Type: $type\n\n";
-for my $n (1 .. 768) { print 'x' x 65536; sysseek $progress, 0, 0; syswrite $progress, $n * 65536 }
+for my $n (1 .. 384) { print 'x' x 65536; sysseek $progress, 0, 0; syswrite $progress, $n * 65536 }
 kill 'KILL', $$ if $then;
 `
 
@@ -185,7 +185,7 @@ func memory(s *site.Site, field string) int {
 }
 
 // mostBuffered is by how much Caddy may grow while one of its sides does not move.
-const mostBuffered = 32 << 20
+const mostBuffered = 16 << 20
 
 func TestScriptWaitsForAClientThatDoesNotRead(t *testing.T) {
 	s := site.Serve(t, "prefork_cgi", writers)
@@ -245,14 +245,6 @@ func TestClientWaitsForAScriptThatDoesNotRead(t *testing.T) {
 		}
 		site.Must(t, os.Remove(s.Path("client.progress")))
 	}
-}
-
-// zeros is endless.
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
 }
 
 func TestTenMegabytesOnStderrBeforeTheHeader(t *testing.T) {

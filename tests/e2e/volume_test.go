@@ -37,10 +37,10 @@ func TestBodiesOfAnySizeTakeConstantMemory(t *testing.T) {
 	for _, path := range []string{"up.cgi", "up.pl", "stream-up.cgi chunked", "up.cgi chunked", "down.cgi", "sized.pl"} {
 		t.Run(path, func(t *testing.T) {
 			carry(t, s, path, 8<<20) // so that what every request needs is there
-			before := memory(t, s.Cmd.Process.Pid, "VmRSS")
+			before := memory(s, "VmRSS")
 			site.Must(t, os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.Cmd.Process.Pid), []byte("5"), 0)) // VmHWM begins anew
 			carry(t, s, path, *volume)
-			growth := memory(t, s.Cmd.Process.Pid, "VmHWM") - before
+			growth := memory(s, "VmHWM") - before
 			t.Logf("%d MiB: memory has grown by %d KiB", *volume>>20, growth>>10)
 			if growth > mostMemory {
 				t.Errorf("memory has grown by %d bytes, more than %d", growth, mostMemory)
@@ -82,18 +82,6 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
-}
-
-// memory returns a size in /proc/PID/status, in bytes.
-func memory(t *testing.T, pid int, name string) int64 {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	site.Must(t, err)
-	_, rest, _ := strings.Cut(string(text), name+":")
-	var n int64
-	_, err = fmt.Sscan(rest, &n)
-	site.Must(t, err)
-	return n << 10
 }
 
 // What is longer than execve takes is a clear answer where a script is cold, and nothing
