@@ -143,9 +143,15 @@ func TestLimitsInForceHaveDefaults(t *testing.T) {
 		"max_concurrent": "2", "parked": "0 2", "max_requests": "1 1h0m0s 64 MiB", "queue": "0 10s", "streams": "2 10s", "overload": "503",
 		"start_timeout": "30s", "first_byte_timeout": "1m0s", "run_timeout": "off", "idle_timeout": "10m0s", "stop_signal": "TERM",
 		"grace_period": "5s", "reload": "strict", "spool_limit": "1.0 GiB", "body_timeout": "1m0s",
+		"request_body": "spool", "query_args": "off", "response_spool": "off",
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
+		}
+	}
+	for name := range strings.SplitSeq(limitNames, ", ") {
+		if _, found := got[name]; !found && name != "timeout" { // which is the next two
+			t.Errorf("%s is not told", name)
 		}
 	}
 }

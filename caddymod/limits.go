@@ -186,8 +186,8 @@ func (l Limits) or(defaults Limits) Limits {
 
 // builtin are the defaults where neither directive nor global option says more.
 var builtin = Limits{
-	Timeout: caddy.Duration(defaultTimeout), MaxExtension: caddy.Duration(defaultExtension), StopSignal: "TERM", SpoolLimit: defaultSpoolLimit, Overload: http.StatusServiceUnavailable,
-	RequestBody: spooled, QueryArgs: off,
+	Timeout: caddy.Duration(defaultTimeout), MaxExtension: caddy.Duration(defaultExtension), StopSignal: "TERM",
+	SpoolLimit: defaultSpoolLimit, Overload: http.StatusServiceUnavailable, RequestBody: spooled, QueryArgs: off,
 }
 
 // forPool returns what the pool enforces.

@@ -1,6 +1,7 @@
 package caddymod
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"time"
@@ -17,10 +18,6 @@ type setting struct {
 // settingsInForce returns all limits of h, with what nobody has set.
 func (h *Handler) settingsInForce() []setting {
 	l, p := h.forPool().WithDefaults(), h.patience()
-	spool := off
-	if h.SpoolLimit > 0 {
-		spool = size(h.SpoolLimit)
-	}
 	return []setting{
 		{"max_concurrent", number(l.MaxConcurrent)},
 		{"parked", number(l.ParkedMin) + " " + number(l.ParkedMax)},
@@ -38,7 +35,10 @@ func (h *Handler) settingsInForce() []setting {
 		{"stop_signal", h.StopSignal},
 		{"grace_period", duration(l.Grace)},
 		{"reload", string(l.Reload)},
-		{"spool_limit", spool},
+		{"spool_limit", spool(h.SpoolLimit)},
+		{"request_body", h.RequestBody},
+		{"query_args", h.QueryArgs},
+		{"response_spool", spool(h.ResponseSpool)},
 	}
 }
 
@@ -49,6 +49,9 @@ func number(n int) string {
 	}
 	return strconv.Itoa(n)
 }
+
+// spool writes how much is spooled; 0, too, is off where nobody has set it.
+func spool(n int64) string { return size(cmp.Or(n, -1)) }
 
 func duration(d time.Duration) string {
 	if d <= 0 || d == math.MaxInt64 {
