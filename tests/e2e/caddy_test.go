@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -81,14 +80,7 @@ func TestHTTP2(t *testing.T) {
 	})
 	s.TLS = true
 	s.Start()
-	config := &tls.Config{InsecureSkipVerify: true}
-	s.Await("the certificate", func() error {
-		conn, err := tls.Dial("tcp", s.Addr, config)
-		if err == nil {
-			conn.Close()
-		}
-		return err
-	})
+	config := s.Trust()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}}
 	defer client.CloseIdleConnections()
 	url := "https://" + s.Addr

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bufio"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -100,8 +99,8 @@ func TestInformationalResponsesAreSentAsTheyCome(t *testing.T) {
 	s.TLS = true
 	s.Start()
 	clients := map[string]*http.Transport{
-		"HTTP/1.1": {TLSClientConfig: trusting(t, s), DisableKeepAlives: true},
-		"HTTP/2.0": {TLSClientConfig: trusting(t, s), ForceAttemptHTTP2: true},
+		"HTTP/1.1": {TLSClientConfig: s.Trust(), DisableKeepAlives: true},
+		"HTTP/2.0": {TLSClientConfig: s.Trust(), ForceAttemptHTTP2: true},
 	}
 	for protocol, transport := range clients {
 		for script := range informed {
@@ -140,18 +139,4 @@ func TestClientOfOldHTTPGetsNoInformationalResponse(t *testing.T) {
 		}
 		conn.Close()
 	}
-}
-
-// trusting returns how to reach a site with TLS, when it can be.
-func trusting(t *testing.T, s *site.Site) *tls.Config {
-	t.Helper()
-	config := &tls.Config{InsecureSkipVerify: true}
-	s.Await("the certificate", func() error {
-		conn, err := tls.Dial("tcp", s.Addr, config)
-		if err == nil {
-			conn.Close()
-		}
-		return err
-	})
-	return config
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"crypto/tls"
 	"net/http"
 	"testing"
 
@@ -53,14 +52,7 @@ func clients(t *testing.T) map[string]versionClient {
 	secure := site.Prepare(t, unsized, unsizedScripts())
 	secure.TLS = true
 	secure.Start()
-	config := &tls.Config{InsecureSkipVerify: true}
-	secure.Await("the certificate", func() error {
-		conn, err := tls.Dial("tcp", secure.Addr, config)
-		if err == nil {
-			conn.Close()
-		}
-		return err
-	})
+	config := secure.Trust()
 	h2c := &http.Transport{Protocols: new(http.Protocols)}
 	h2c.Protocols.SetUnencryptedHTTP2(true)
 	h3 := &http3.Transport{TLSClientConfig: config}

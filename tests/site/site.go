@@ -5,6 +5,7 @@ package site
 import (
 	"bytes"
 	"cmp"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -242,6 +243,20 @@ func (s *Site) Await(what string, check func() error) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// Trust waits until a site with TLS can be reached, and returns how: any certificate will do.
+func (s *Site) Trust() *tls.Config {
+	s.T.Helper()
+	config := &tls.Config{InsecureSkipVerify: true}
+	s.Await("the certificate", func() error {
+		conn, err := tls.Dial("tcp", s.Addr, config)
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	})
+	return config
 }
 
 // client makes each request on a connection of its own, and follows nothing.
