@@ -16,6 +16,7 @@ import (
 )
 
 func TestBodiesWithoutALengthInEveryVersionOfHTTP(t *testing.T) {
+	t.Parallel()
 	for version, client := range clients(t) {
 		protocol, _, _ := strings.Cut(version, " ")
 		post := func(path string, size int) (int, string) {
@@ -53,6 +54,7 @@ func TestBodiesWithoutALengthInEveryVersionOfHTTP(t *testing.T) {
 
 // The client says nothing more before it has heard all that it has said.
 func TestStreamedBodyIsAConversation(t *testing.T) {
+	t.Parallel()
 	part := strings.Repeat("0123456789abcdef", 1000)
 	for version, client := range clients(t) {
 		for _, script := range []string{"/stream/echo.cgi", "/stream/echo.pl"} {
@@ -87,6 +89,7 @@ func TestStreamedBodyIsAConversation(t *testing.T) {
 // A client that gives up in the midst of a body ends the script, which never sees the end of
 // its input.
 func TestAbortedBodyIsNotTakenForAll(t *testing.T) {
+	t.Parallel()
 	for version, client := range clients(t) {
 		for folder, length := range map[string]int64{"spool": 10, "stream": -1} {
 			mark := strings.NewReplacer("/", "", " ", "").Replace(version)
@@ -130,6 +133,7 @@ func TestAbortedBodyIsNotTakenForAll(t *testing.T) {
 const late = "#!/bin/sh\nn=$(wc -c)\nprintf 'Content-Type: text/plain\\n\\n%s' \"$n\"\n"
 
 func TestStreamedBodyThatBreaksOffIsNotTakenForAll(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "request_body /limited.cgi {\n max_size 100000\n}\nprefork_cgi {\n request_body stream\n body_timeout 1s\n}", map[string]string{
 		"late.cgi": late, "limited.cgi": late, "early.cgi": site.Shell("cat"),
 	})
@@ -169,6 +173,7 @@ func TestStreamedBodyThatBreaksOffIsNotTakenForAll(t *testing.T) {
 }
 
 func TestRequestBodyMaxSizeCountsWhatIsSpooled(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "request_body {\n max_size 100000\n}\nprefork_cgi", map[string]string{"late.cgi": late})
 	for _, size := range []int{100_000, 100_001} {
 		for _, length := range []int64{int64(size), -1} {
@@ -185,6 +190,7 @@ func TestRequestBodyMaxSizeCountsWhatIsSpooled(t *testing.T) {
 // A client that asks first is told to go on by a request that will be served, and not by one
 // that is refused without its body.
 func TestExpectContinue(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi /stream/* {\n request_body stream\n}\nprefork_cgi /busy/* {\n max_concurrent 1\n queue 0\n}\nprefork_cgi", map[string]string{
 		"count.cgi": late, "count.pl": unsizedScripts()["spool/count.pl"], "stream/count.cgi": late, "broken.cgi": "#!/no/such\n", "-source.cgi": "",
 		"busy/count.cgi": late,

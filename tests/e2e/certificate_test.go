@@ -125,6 +125,7 @@ var notOurs = []string{"SSL_CLIENT_A_KEY", "SSL_CLIENT_A_SIG", "SSL_CLIENT_CERT_
 // TestClientCertificatesAreToldAsByApache compares all that scripts are told of a
 // certificate with what mod_ssl tells.
 func TestClientCertificatesAreToldAsByApache(t *testing.T) {
+	t.Parallel()
 	authority := issue(t, &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Clients", Organization: []string{"Example"}},
 		IsCA: true, BasicConstraintsValid: true,

@@ -89,6 +89,7 @@ func inspect(t *testing.T, s *site.Site, asked string) visit {
 }
 
 func TestInspectNamesEachFailingPermissionWithItsRemedy(t *testing.T) {
+	t.Parallel()
 	s := prepareAs(t, 64_125, "prefork_cgi /one {\n script @SITE@/locked/a.cgi\n}\nprefork_cgi /gone {\n script @SITE@/none.cgi\n}\nprefork_cgi {\n interpreter .py @SITE@/private/python\n index index.cgi\n}", map[string]string{
 		"ok.cgi": site.Shell("printf ok"), "locked/a.cgi": site.Shell("printf locked"), "-plain.cgi": site.Shell("printf plain"),
 		"unreadable.cgi": site.Shell("printf no"), "runs.py": "print()", "private/python": site.Shell("exit 1"),
@@ -150,6 +151,7 @@ func TestInspectNamesEachFailingPermissionWithItsRemedy(t *testing.T) {
 }
 
 func TestInspectSaysWhatARequestGets(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, `
 	respond /answered "other"
 	handle_path /app/* {
@@ -240,6 +242,7 @@ func TestInspectSaysWhatARequestGets(t *testing.T) {
 
 // The way through the routes is Caddy's: of names, groups and variables.
 func TestInspectGoesThroughTheRoutesAsCaddyDoes(t *testing.T) {
+	t.Parallel()
 	s := site.Prepare(t, "", map[string]string{"one/a.cgi": site.Shell("printf one"), "two/a.cgi": site.Shell("printf two"), "a.cgi": site.Shell("printf own")})
 	_, port, _ := net.SplitHostPort(s.Addr)
 	s.Config = strings.ReplaceAll(`
@@ -293,6 +296,7 @@ http://empty.test:PORT {
 }
 
 func TestInspectIsAPageAndACommand(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n env GREETING <b>hello\n}", map[string]string{"a.cgi": site.Shell("printf a")})
 	status, header, page := inspectAs(t, s, "text/html,*/*;q=0.8", "/a.cgi?x=<script>")
 	if status != 200 || !strings.HasPrefix(header.Get("Content-Type"), "text/html") || strings.Contains(page, "<b>") || strings.Contains(page, "<script>") ||

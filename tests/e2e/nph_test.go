@@ -26,6 +26,7 @@ func printers(names map[string]string) map[string]string {
 }
 
 func TestNPHIsChosenByNameOrByOption(t *testing.T) {
+	t.Parallel()
 	whole := `HTTP/1.1 201 Created\r\nContent-Type: text/plain\r\nX-Raw: yes\r\n\r\nraw`
 	files := printers(map[string]string{"nph-one": whole, "legacy-one": whole, "one": whole, "plain": `Content-Type: text/plain\n\nraw`})
 	s := site.Prepare(t, "", files)
@@ -56,6 +57,7 @@ func TestNPHIsChosenByNameOrByOption(t *testing.T) {
 }
 
 func TestNPHBodyInChunks(t *testing.T) {
+	t.Parallel()
 	head := `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\nContent-Type: text/plain\r\n\r\n`
 	files := printers(map[string]string{
 		"nph-whole":   head + `4\r\nbody\r\n0\r\nX-Sum: 4\r\n\r\n`,
@@ -95,6 +97,7 @@ var informed = printers(map[string]string{
 })
 
 func TestInformationalResponsesAreSentAsTheyCome(t *testing.T) {
+	t.Parallel()
 	s := site.Prepare(t, "encode gzip\nprefork_cgi", informed)
 	s.TLS = true
 	s.Start()
@@ -128,6 +131,7 @@ func TestInformationalResponsesAreSentAsTheyCome(t *testing.T) {
 
 // One of HTTP/1.0 would take them for the response.
 func TestClientOfOldHTTPGetsNoInformationalResponse(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", informed)
 	for script := range informed {
 		conn, err := net.Dial("tcp", s.Addr)

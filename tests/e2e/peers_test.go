@@ -9,6 +9,7 @@ import (
 // Caddy ignores SIGPIPE, and who inherits that goes on writing where nobody reads: a
 // shell whose echo fails tries again, for ever.
 func TestScriptThatCountsOnSIGPIPEEnds(t *testing.T) {
+	t.Parallel()
 	const endless = "while :; do echo x; done 2>/dev/null | head -n 1"
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"cold.cgi":     site.Shell(endless),

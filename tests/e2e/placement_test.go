@@ -39,6 +39,7 @@ func recipe(t *testing.T, heading string) string {
 // TestSelfReferencesComeBack asks for each path, and for SCRIPT_NAME with PATH_INFO that
 // the script is told: that must be the same script, told the same.
 func TestSelfReferencesComeBack(t *testing.T) {
+	t.Parallel()
 	s := site.Prepare(t, `
 	handle_path /strip/* {
 		prefork_cgi
@@ -121,6 +122,7 @@ func TestSelfReferencesComeBack(t *testing.T) {
 }
 
 func TestScriptsOutsideTheSite(t *testing.T) {
+	t.Parallel()
 	outside := t.TempDir()
 	s := site.Prepare(t, strings.ReplaceAll(recipe(t, "A folder outside the site"), "/usr/lib/cgi-bin", outside), map[string]string{"-page.txt": "page"})
 	tell := site.Shell(`printf '%s|%s|%s|%s' "$SCRIPT_NAME" "$PATH_INFO" "$DOCUMENT_ROOT" "$PATH_TRANSLATED"`)
@@ -134,6 +136,7 @@ func TestScriptsOutsideTheSite(t *testing.T) {
 }
 
 func TestOneScriptForAllThatIsNoFile(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, recipe(t, "One script for all that is no file"), map[string]string{"index.cgi": where, "-page.txt": "page"})
 	s.Want(s.Get("/a/b"), 200, "|/a/b")
 	s.Want(s.Get("/page.txt"), 200, "page")
@@ -142,6 +145,7 @@ func TestOneScriptForAllThatIsNoFile(t *testing.T) {
 }
 
 func TestUserDirectories(t *testing.T) {
+	t.Parallel()
 	s := site.Prepare(t, strings.ReplaceAll(recipe(t, "User directories"), "/home/", "@STATE@/"), map[string]string{"secret.cgi": where})
 	bob := s.State + "/bob/public_html"
 	site.Must(t, os.MkdirAll(bob+"/cgi-bin", 0o755))
@@ -167,6 +171,7 @@ func TestUserDirectories(t *testing.T) {
 }
 
 func TestFilesThatAScriptChooses(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	site.Must(t, os.WriteFile(folder+"/a b.txt", []byte("0123456789"), 0o644))
 	config := recipe(t, "Files that a script chooses")
@@ -217,6 +222,7 @@ func TestFilesThatAScriptChooses(t *testing.T) {
 }
 
 func TestUsers(t *testing.T) {
+	t.Parallel()
 	portal := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, ok := strings.CutPrefix(r.Header.Get("Cookie"), "session=")
 		if !ok || r.URL.Path != "/verify" {
@@ -246,6 +252,7 @@ func TestUsers(t *testing.T) {
 }
 
 func TestClientBehindAProxy(t *testing.T) {
+	t.Parallel()
 	forwarded := func(r *http.Request) {
 		r.Header.Set("X-Forwarded-For", "198.51.100.7")
 		r.Header.Set("X-Forwarded-Proto", "https")

@@ -42,6 +42,7 @@ var words = []struct{ query, ours, apaches string }{
 }
 
 func TestWordsOfAQueryAreArgumentsIfThatIsWanted(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "global prefork_cgi {\n query_args on\n}\n\nprefork_cgi /cold* {\n warm off\n}\nprefork_cgi /v1.pl {\n library installed\n}\nprefork_cgi /off/* {\n query_args off\n}\nprefork_cgi", argvScripts())
 	for name, text := range argvScripts() {
 		s.Write("off/"+name, text)
@@ -62,6 +63,7 @@ func TestWordsOfAQueryAreArgumentsIfThatIsWanted(t *testing.T) {
 
 // The words come behind the arguments of the configuration.
 func TestWordsOfAQueryComeLast(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n args --site main\n query_args on\n}", argvScripts())
 	for script := range argvScripts() {
 		for _, query := range []string{"one", "two", "-s"} {
@@ -75,6 +77,7 @@ func TestWordsOfAQueryComeLast(t *testing.T) {
 }
 
 func TestApacheMakesTheSameArguments(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts Apache")
 	}

@@ -30,6 +30,7 @@ func spoolFiles(s *site.Site) (n int) {
 
 // Who reads slowly does not keep others waiting, as far as the spool goes.
 func TestSpooledResponseDoesNotHoldItsExecutor(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_concurrent 1\n queue 0\n response_spool 64MiB\n}", writers)
 	for script := range writers {
 		before := memory(s, "VmHWM")
@@ -67,6 +68,7 @@ func awaitSpools(s *site.Site, want int) {
 }
 
 func TestFullSpoolAndStreamsWaitForTheClient(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_concurrent 1\n queue 0\n response_spool 1MiB\n}", writers)
 	for script := range writers {
 		for _, media := range []string{"text/plain", "text/event-stream"} {
@@ -86,6 +88,7 @@ func TestFullSpoolAndStreamsWaitForTheClient(t *testing.T) {
 }
 
 func TestSpooledResponseOfAScriptThatWasKilledBreaksOffAtItsEnd(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n response_spool 64MiB\n}", writers)
 	for script := range writers {
 		response := open(t, s, "/"+script+"?text/plain;killed")
@@ -97,6 +100,7 @@ func TestSpooledResponseOfAScriptThatWasKilledBreaksOffAtItsEnd(t *testing.T) {
 }
 
 func TestScriptEndsWithTheClientOfItsFullSpool(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_concurrent 1\n queue 0\n response_spool 1MiB\n}", writers)
 	for script := range writers {
 		response := open(t, s, "/"+script+"?text/plain")
@@ -125,6 +129,7 @@ func TestResponseThatCannotBeSpooledWaitsForItsClient(t *testing.T) {
 }
 
 func TestGrandchildThatHoldsStdoutDoesNotHoldASpooledResponse(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n response_spool 1MiB\n}", map[string]string{
 		"cold.cgi": site.Shell("sleep 1000 & printf $!"),
 		"warm.py": "#!/usr/bin/python3\nimport os, subprocess\nprint('Content-Type: text/plain\\n')\n" +

@@ -27,6 +27,7 @@ var talkers = map[string]string{
 
 // Each piece is with the client before the script is asked for the next.
 func TestPiecesPassMiddlewareAsTheyAreFlushed(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "encode gzip\nheader >X-Seen yes\nprefork_cgi", talkers)
 	for script := range talkers {
 		for name, header := range map[string]string{
@@ -82,6 +83,7 @@ func conversation(t *testing.T, compressed io.Reader, send *io.PipeWriter, words
 }
 
 func TestHeaderIsSentWhenTheScriptPausesAfterIt(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", talkers)
 	for script := range talkers {
 		body, send := io.Pipe()
@@ -188,6 +190,7 @@ func memory(s *site.Site, field string) int {
 const mostBuffered = 16 << 20
 
 func TestScriptWaitsForAClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", writers)
 	for script := range writers {
 		before := memory(s, "VmHWM")
@@ -221,6 +224,7 @@ func (c *counter) Read(p []byte) (int, error) {
 }
 
 func TestClientWaitsForAScriptThatDoesNotRead(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"cold.cgi": site.Shell(`read -r go < "$0.go"; wc -c`),
 		"warm.pl":  site.Perl(`open my $go, '<', "$0.go"; <$go>; my $n = 0; while (my $r = read STDIN, my $b, 65536) { $n += $r } print "$n\n"`),
@@ -248,6 +252,7 @@ func TestClientWaitsForAScriptThatDoesNotRead(t *testing.T) {
 }
 
 func TestTenMegabytesOnStderrBeforeTheHeader(t *testing.T) {
+	t.Parallel()
 	s := site.Prepare(t, "prefork_cgi", map[string]string{
 		"cold.cgi": "#!/bin/sh\nyes 'nothing but noise, as long as a line of a log is; and once more, as long as a line is' | head -c 10000000 >&2\n" +
 			"printf 'Content-Type: text/plain\\n\\nok'\n",

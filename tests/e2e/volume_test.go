@@ -21,6 +21,7 @@ var volume = flag.Int64("volume", 128<<20, "bytes of each large body")
 const mostMemory = 32 << 20
 
 func TestBodiesOfAnySizeTakeConstantMemory(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes a while")
 	}
@@ -87,6 +88,7 @@ func (zeros) Read(p []byte) (int, error) {
 // What is longer than execve takes is a clear answer where a script is cold, and nothing
 // special where it is warm.
 func TestHeadersOfAnySize(t *testing.T) {
+	t.Parallel()
 	warm := "#!/usr/bin/perl\nprint \"Content-Type: text/plain\\n\\n\";\n" +
 		`my $n = grep /^HTTP_X/, keys %ENV; printf "%d %d", length $ENV{HTTP_X0}, $n;`
 	s := site.Prepare(t, "global servers {\n\tmax_header_size 64MB\n}\n\nlog_skip\nhandle_errors {\n respond \"{err.status_code} {err.message}\"\n}\n"+
