@@ -71,6 +71,7 @@ func TestCrashLoopsBackOff(t *testing.T) {
 }
 
 func TestServersThatDieAreACrashLoop(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"app.pl": "#!/usr/bin/perl\nuse Proc::Prefork::Interp; my $server = $$;\nprefork_initialisation_complete();\nkill 9, $server;\n",
 	})
@@ -88,6 +89,7 @@ func TestServersThatDieAreACrashLoop(t *testing.T) {
 }
 
 func TestRetryByHand(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"app.pl": explicit("pl", `-e "database" or die "no database\n";`, ok["pl"]),
 	})
@@ -118,6 +120,7 @@ func TestRetryByHand(t *testing.T) {
 }
 
 func TestRecycleByHand(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{"app.pl": explicit("pl", "my $server = $$;", `print "Content-Type: text/plain\n\n$server";
 if ($ENV{QUERY_STRING}) { print "\n"; <STDIN>; print "end" }`)})
 	first := s.Get("/app.pl").Body
@@ -176,6 +179,7 @@ func TestMetricsLiveThroughReloads(t *testing.T) {
 }
 
 func TestScriptThatIsTakenAway(t *testing.T) {
+	t.Parallel()
 	waits := explicit("pl", "", `print "Content-Type: text/plain\n\nbegin\n"; <STDIN>; print "end";`)
 	for name, remove := range map[string]func(s *site.Site) error{
 		"file":   func(s *site.Site) error { return os.Remove(s.Path("in/app.pl")) },
@@ -209,6 +213,7 @@ func TestScriptThatIsTakenAway(t *testing.T) {
 }
 
 func TestScriptThatMayNotBeRead(t *testing.T) {
+	t.Parallel()
 	s := prepareAs(t, 64_126, "prefork_cgi", map[string]string{"app.pl": explicit("pl", "", ok["pl"])})
 	site.Must(t, os.Chmod(s.Path("app.pl"), 0o700)) // root's
 	s.Start()

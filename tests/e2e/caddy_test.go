@@ -15,6 +15,7 @@ import (
 // What other parts of Caddy see of us.
 
 func TestErrorsGoThroughHandleErrors(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, `
 	handle_errors {
 		respond "{err.status_code} {err.message}"
@@ -43,6 +44,7 @@ func TestErrorsGoThroughHandleErrors(t *testing.T) {
 }
 
 func TestPlaceholdersAndAccessLog(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, `
 	header >X-Call "{http.prefork_cgi.mode} {http.prefork_cgi.script}"
 	log_append status {http.prefork_cgi.exit_status}
@@ -73,6 +75,7 @@ func TestPlaceholdersAndAccessLog(t *testing.T) {
 }
 
 func TestHTTP2(t *testing.T) {
+	t.Parallel()
 	s := site.Prepare(t, "prefork_cgi", map[string]string{
 		"count.cgi": site.Shell(`printf '%s %s ' "$SERVER_PROTOCOL" "$HTTPS"; wc -c`),
 		"killed.pl": site.Perl("print 'part'; kill 9, $$;"),
@@ -124,6 +127,7 @@ func TestHTTP2(t *testing.T) {
 }
 
 func TestConnectionsAreReused(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{"echo.cgi": site.Shell("cat"), "quiet.cgi": site.Shell("printf ok")})
 	conn, err := net.Dial("tcp", s.Addr)
 	site.Must(t, err)

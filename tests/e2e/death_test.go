@@ -55,6 +55,7 @@ func load(s *site.Site, path, body string) (stop func() map[int]int) {
 }
 
 func TestKilledServersMonitorsAndExecutors(t *testing.T) {
+	t.Parallel()
 	for library, victims := range map[string][]string{
 		"installed": {"server", "monitor", "executor"},
 		"bundled":   {"server", "leader"}, // its executors lead groups
@@ -128,6 +129,7 @@ func find(s *site.Site, kind string) int {
 }
 
 func TestKilledBeforeTheHeaderIs502AndAfterItABrokenTransfer(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"before.cgi": "#!/bin/sh\nkill -9 $$\n",
 		"after.cgi":  site.Shell("printf part; sleep 0.1; kill -9 $$"),

@@ -88,6 +88,7 @@ func TestEachWayOfDeployingIsLiveAtTheNextHit(t *testing.T) {
 
 // What changes beside the contents, too.
 func TestModeOwnerAndTimes(t *testing.T) {
+	t.Parallel()
 	s := site.Prepare(t, "prefork_cgi", nil)
 	release(s, "live", 1)
 	s.Start()

@@ -168,6 +168,7 @@ func (f fault) files(name string) map[string]string {
 }
 
 func TestEachFailureHasItsStatusItsLineAndItsMetric(t *testing.T) {
+	t.Parallel()
 	files := map[string]string{}
 	for name, f := range faults {
 		maps.Copy(files, f.files(name))
@@ -219,6 +220,7 @@ func TestSetupThatHangsIsKilled(t *testing.T) {
 }
 
 func TestSetupThatForksIsWarnedOf(t *testing.T) {
+	t.Parallel()
 	files := map[string]string{
 		"forks.pl": explicit("pl", `unless (fork) { open my $f, '>', "pl.left"; print $f $$; close $f; sleep 1000; exit }`, ok["pl"]),
 		"forks.py": explicit("py", "if os.fork() == 0:\n    open('py.left', 'w').write(str(os.getpid()))\n    time.sleep(1000)\n    os._exit(0)", ok["py"]),

@@ -41,6 +41,7 @@ func raw(t *testing.T, s *site.Site, text string, half bool) (*http.Response, st
 }
 
 func TestFaultsOfTheClientAreNotTheScripts(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n timeout 1s\n}", map[string]string{
 		"count.cgi": "#!/bin/sh\nn=$(wc -c)\nprintf 'Content-Type: text/plain\\n\\n%s' \"$n\"\n",
 	})
@@ -63,6 +64,7 @@ func TestFaultsOfTheClientAreNotTheScripts(t *testing.T) {
 }
 
 func TestReasonsOfFailuresAreInTheLog(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "handle_errors {\n respond {err.status_code}\n}\nprefork_cgi {\n timeout 1s\n}", map[string]string{
 		"interpreter.cgi": "#!/no/such/interpreter\n",
 		"returns.cgi":     "#!/bin/sh\r\necho\r\n",
@@ -99,6 +101,7 @@ func TestEarlyErrorReachesAClientThatUploads(t *testing.T) {
 }
 
 func TestInformationalResponseLeavesOtherFieldsAlone(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "header Link set-by-caddy\nprefork_cgi", map[string]string{
 		"hints.cgi": "#!/bin/sh\nprintf 'Status: 103\\nLink: </a.css>\\n\\nContent-Type: text/plain\\n\\nok'\n",
 	})
@@ -109,6 +112,7 @@ func TestInformationalResponseLeavesOtherFieldsAlone(t *testing.T) {
 
 // What a script says on its standard error ends nobody but itself.
 func TestLineAtTheLimitThatEndsInReturns(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"returns.cgi": "#!/usr/bin/perl\nprint qq{Content-Type: text/plain\\n\\nok}; print STDERR 'x' x 8191, qq{\\r\\r\\r\\n};",
 	})
@@ -151,6 +155,7 @@ func TestNoTemporaryFolderIsNoMissingScript(t *testing.T) {
 }
 
 func TestExecutorThatLeavesItsGroupIsEndedToo(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_concurrent 1\n timeout 1s\n grace_period 1s\n}", map[string]string{
 		"app.pl": site.Perl("POSIX::setsid(); print \"$$\\n\"; sleep 1000;"),
 	})
@@ -161,6 +166,7 @@ func TestExecutorThatLeavesItsGroupIsEndedToo(t *testing.T) {
 }
 
 func TestWhatSetupLeftBehindCostsNoPlace(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_concurrent 1\n timeout 1s\n grace_period 1s\n queue 5 10s\n}", map[string]string{
 		"app.pl": strings.Replace(site.Perl("if ($ENV{QUERY_STRING}) { $SIG{INT} = 'IGNORE'; sleep 30 } print 'ok'"),
 			"prefork_init", "system('sleep 1000 >/dev/null 2>&1 & echo $! >left'); prefork_init", 1),
@@ -178,6 +184,7 @@ func TestWhatSetupLeftBehindCostsNoPlace(t *testing.T) {
 }
 
 func TestCallOfAKilledServerEndsWithCaddy(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"app.pl": site.Perl("$SIG{INT} = $SIG{TERM} = 'IGNORE'; print \"$$\\n\"; sleep 10 while 1;"),
 	})
@@ -202,6 +209,7 @@ func TestCallOfAKilledServerEndsWithCaddy(t *testing.T) {
 }
 
 func TestScriptWhoseTimeLiesInTheFuture(t *testing.T) {
+	t.Parallel()
 	// The library takes it for changed at each call, and ends; each server serves once.
 	s := site.Serve(t, "prefork_cgi {\n max_concurrent 8\n queue 100 60s\n}", map[string]string{"app.pl": site.Perl("print 'ok';")})
 	future := time.Now().Add(time.Hour)
@@ -270,6 +278,7 @@ func TestSilentScriptThatClosedItsInputIsToBlame(t *testing.T) {
 }
 
 func TestClientThatLeavesIsNoError(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"many.cgi": site.Shell("exec yes"),
 		"take.cgi": site.Shell("exec cat >/dev/null"),

@@ -111,6 +111,7 @@ func TestWatchedModuleIsLiveAtTheNextHit(t *testing.T) {
 }
 
 func TestBrokenScriptIsToldTriedSeldomAndMended(t *testing.T) {
+	t.Parallel()
 	starts := filepath.Join(t.TempDir(), "starts")
 	count := "BEGIN { open my $f, '>>', '" + starts + "'; print $f 'x' }\n"
 	good := strings.Replace(site.Perl("print 'good';"), "use strict", count+"use strict", 1)
@@ -141,6 +142,7 @@ func TestBrokenScriptIsToldTriedSeldomAndMended(t *testing.T) {
 }
 
 func TestStaleServesTheOldUntilTheNewIsReady(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n reload stale\n}", map[string]string{"app.pl": site.Perl("print 'one';")})
 	s.Want(s.Get("/app.pl"), 200, "one")
 	old := s.ServerPID("app.pl")
@@ -159,6 +161,7 @@ func TestStaleServesTheOldUntilTheNewIsReady(t *testing.T) {
 
 // A script that would be cold if it failed at first is kept warm too.
 func TestStaleKeepsWhatIsWarmWithoutAnEdit(t *testing.T) {
+	t.Parallel()
 	text := func(n int) string {
 		return fmt.Sprintf("#!/usr/bin/perl\nuse strict; use POSIX ();\nprint qq{Content-Type: text/plain\\n\\n}, %d;\n", n)
 	}

@@ -15,6 +15,7 @@ import (
 )
 
 func TestResponses(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi\nhandle /static.txt {\n respond static\n}\nfile_server", map[string]string{
 		"status.cgi":    "#!/bin/sh\nprintf 'status: 418 Short and stout\\nX-A: 1\\nX-A: 2\\nContent-Type: text/plain\\n\\nteapot'\n",
 		"redirect.cgi":  "#!/bin/sh\nprintf 'Location: https://example.org/\\n\\n'\n",
@@ -64,6 +65,7 @@ func TestResponses(t *testing.T) {
 }
 
 func TestFilesOfTheTree(t *testing.T) {
+	t.Parallel()
 	outside := t.TempDir()
 	site.Must(t, os.WriteFile(outside+"/out.cgi", []byte(site.Shell("echo out")), 0o755))
 	s := site.Serve(t, "prefork_cgi {\n index index.cgi\n interpreter .py python3\n}\nfile_server", map[string]string{
@@ -104,6 +106,7 @@ func TestFilesOfTheTree(t *testing.T) {
 }
 
 func TestEnvironmentIsTheRequestsAndTheAdministratorsAndNobodyElses(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, `
 	@auth path /auth/*
 	basic_auth @auth {
@@ -160,6 +163,7 @@ func TestEnvironmentIsTheRequestsAndTheAdministratorsAndNobodyElses(t *testing.T
 }
 
 func TestSingleScript(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, `
 	prefork_cgi /app* {
 		script @SITE@/one.cgi
@@ -187,6 +191,7 @@ func TestSingleScript(t *testing.T) {
 }
 
 func TestRequestBodies(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n spool_limit 5MB\n}", map[string]string{
 		"count.cgi":  site.Shell(`printf '%s ' "$CONTENT_LENGTH"; wc -c`),
 		"warm.pl":    site.Perl(`my $n = 0; while (my $r = read STDIN, my $b, 65536) { $n += $r } print "$ENV{CONTENT_LENGTH} $n"`),
@@ -214,6 +219,7 @@ func TestRequestBodies(t *testing.T) {
 }
 
 func TestOutputIsSentWhenTheScriptPauses(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi\nencode gzip", map[string]string{
 		"slow.cgi":   site.Shell("printf one; read -r line; printf \"$line\""),
 		"stream.cgi": "#!/bin/sh\nprintf 'Content-Type: text/event-stream\\n\\n'; printf 'data: one\\n\\n'; read -r line; printf \"data: $line\\n\\n\"\n",
@@ -242,6 +248,7 @@ func TestOutputIsSentWhenTheScriptPauses(t *testing.T) {
 }
 
 func TestGrandchildThatHoldsStdoutDoesNotHoldTheResponse(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"cold.cgi": site.Shell("sleep 30 & printf $!"),
 		"warm.pl":  site.Perl(`my $pid = fork; if (!$pid) { $SIG{INT} = 'IGNORE'; sleep 30; exit } print $pid; close STDOUT; POSIX::_exit(0)`),

@@ -16,6 +16,7 @@ import (
 
 // In a container Caddy is often process 1, and gets all orphans.
 func TestNoZombieWhenCaddyIsProcessOne(t *testing.T) {
+	t.Parallel()
 	under := []string{"unshare", "--pid", "--fork", "--mount-proc", "--kill-child"}
 	if out, err := exec.Command(under[0], append(under[1:], "true")...).CombinedOutput(); err != nil {
 		t.Skipf("no process name space can be made here: %v: %s", err, out)

@@ -191,6 +191,7 @@ func TestShutdownDelayServesAsEver(t *testing.T) {
 }
 
 func TestGracePeriodFinishesWhatRunsAndWhatWaits(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "global grace_period 20s\n\nprefork_cgi {\n max_concurrent 1\n}", held)
 	var all sync.WaitGroup
 	for _, script := range []string{"held.pl", "held.cgi"} {
@@ -209,6 +210,7 @@ func TestGracePeriodFinishesWhatRunsAndWhatWaits(t *testing.T) {
 
 // Without a grace period of its own Caddy would wait for ever.
 func TestRequestsAreFinishedForAWhileWithoutAGracePeriod(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", held)
 	var all sync.WaitGroup
 	all.Go(func() { s.Want(s.Get("/held.pl"), 200, "begun ended") })

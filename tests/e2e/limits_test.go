@@ -39,6 +39,7 @@ func most(t *testing.T, folder string) int {
 }
 
 func TestNoMoreExecutorsThanAllowed(t *testing.T) {
+	t.Parallel()
 	for name, script := range map[string]func(string) string{
 		"warm": func(f string) string {
 			return strings.Replace(site.Perl(counted(f)), "log_facility", "max_servers => -1, log_facility", 1)
@@ -61,6 +62,7 @@ func TestNoMoreExecutorsThanAllowed(t *testing.T) {
 }
 
 func TestSurplusIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_concurrent 4\n queue 10\n}", map[string]string{
 		"app.pl": site.Perl("select undef, undef, undef, 0.3; print 'done';"),
 	})
@@ -78,6 +80,7 @@ func TestSurplusIsRefusedAtOnce(t *testing.T) {
 }
 
 func TestWaitingHasALimit(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_concurrent 1\n queue 5 200ms\n}", map[string]string{
 		"app.cgi": site.Shell("sleep 1; printf done"),
 	})
@@ -121,6 +124,7 @@ func TestTimeLimits(t *testing.T) {
 }
 
 func TestScriptEndsWithItsClient(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"cold.cgi":   site.Shell("echo $$; exec sleep 1000"),
 		"warm.pl":    site.Perl("print qq{$$\\n}; sleep 1000;"),
@@ -171,6 +175,7 @@ func TestLibrarysOwnLimitIsNotWaitedForLongerThanAllowed(t *testing.T) {
 }
 
 func TestClientThatTakesNothingDoesNotHoldAnExecutor(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "global servers {\n timeouts {\n write_idle 1s\n }\n}\n\nprefork_cgi", map[string]string{
 		"endless.cgi": site.Shell("echo $$; exec cat /dev/zero"),
 	})
@@ -282,6 +287,7 @@ func switches(t *testing.T, pids []string) map[string]int {
 }
 
 func TestRequestsGoOnWhileServersComeAndGo(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n idle_timeout 1ms\n}", map[string]string{"app.pl": site.Perl("print 'ok';")})
 	stop := background(func(context.Context) {
 		s.Want(s.Get("/app.pl"), 200, "ok")

@@ -59,6 +59,7 @@ func ask(s *site.Site, path, query, body string) (pid, count int) {
 }
 
 func TestPersistentExecutors(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_requests 3\n max_concurrent 1\n}", loops)
 	for name := range loops {
 		t.Run(name, func(t *testing.T) {
@@ -76,6 +77,7 @@ func TestPersistentExecutors(t *testing.T) {
 
 // Without max_requests the idiom changes nothing: each request has its own process.
 func TestAcceptIdiomByDefault(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", loops)
 	for name := range loops {
 		first, _ := ask(s, "/"+name, "a", "b")
@@ -103,6 +105,7 @@ func TestPersistentExecutorsUnderLoad(t *testing.T) {
 }
 
 func TestPersistentExecutorIsKilled(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_requests 1000\n max_concurrent 1\n}", loops)
 	for name := range loops {
 		for range 3 {
@@ -132,6 +135,7 @@ func TestPersistentExecutorIsNeverStale(t *testing.T) {
 }
 
 func TestPersistentExecutorsEndWithTheirPool(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_requests 1000\n idle_timeout 500ms\n}", loops)
 	var pids []int
 	for name := range loops {
@@ -144,6 +148,7 @@ func TestPersistentExecutorsEndWithTheirPool(t *testing.T) {
 }
 
 func TestPersistentExecutorThatGrowsIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_requests 1000 1h 20MiB\n max_concurrent 1\n}", map[string]string{
 		"app.pl": "#!/usr/bin/perl\nuse Proc::Prefork::Interp; my @leak;\nwhile (prefork_accept()) { push @leak, 'x' x 2_000_000; print \"Content-Type: text/plain\\n\\n$$\" }\n",
 	})
@@ -158,6 +163,7 @@ func TestPersistentExecutorThatGrowsIsReplaced(t *testing.T) {
 
 // What an executor says on stderr is logged with the request that it was said in.
 func TestPersistentStderrBelongsToItsRequest(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_requests 1000\n max_concurrent 1\n}", loops)
 	for name := range loops {
 		for i := 1; i <= 3; i++ {
@@ -209,6 +215,7 @@ data
 // With reuse an unchanged script is run again in the same process, and sees nothing of
 // the requests before. Ruby's library cannot do that: there each request has a process.
 func TestReuse(t *testing.T) {
+	t.Parallel()
 	umask := syscall.Umask(0)
 	syscall.Umask(umask)
 	want := fmt.Sprintf("1 1 no here %o none data undef", umask)
@@ -232,6 +239,7 @@ func TestReuse(t *testing.T) {
 
 // The exit status is each request's own.
 func TestPersistentStatusIsLogged(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "log\nprefork_cgi {\n max_requests 10\n max_concurrent 1\n reuse on\n}", reruns)
 	for name := range reruns {
 		for _, query := range []string{"a", "exit", "a"} {
@@ -248,6 +256,7 @@ func TestPersistentStatusIsLogged(t *testing.T) {
 // A process that the script leaves behind and that holds its output does not hold up
 // the response, nor the next one.
 func TestPersistentGrandchildHoldsOutput(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n max_requests 1000\n max_concurrent 1\n}", map[string]string{
 		"app.pl": `#!/usr/bin/perl
 use Proc::Prefork::Interp;

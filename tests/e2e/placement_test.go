@@ -178,6 +178,7 @@ func TestFilesThatAScriptChooses(t *testing.T) {
 	send := "#!/bin/sh\nprintf 'X-Accel-Redirect: %s\\nContent-Disposition: attachment\\n" +
 		"Content-Type: application/x-test\\nContent-Length: 0\\n\\n' \"$QUERY_STRING\"\n"
 	for name, file := range map[string]string{"X-Accel-Redirect": "/protected/", "X-Sendfile": folder + "/"} {
+		config := config
 		if name == "X-Sendfile" { // as the text says
 			config = strings.NewReplacer("X-Accel-Redirect", name, "/protected/*", folder+"/*", "strip_prefix /protected", "strip_prefix "+folder).Replace(config)
 		}

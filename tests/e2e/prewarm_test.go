@@ -67,6 +67,7 @@ func TestPrewarmedScriptsServeTheFirstRequest(t *testing.T) {
 }
 
 func TestPrewarmDelaysNothingAndItsFailureIsALogLine(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, `prefork_cgi {
 		root @SITE@
 		prewarm
@@ -96,6 +97,7 @@ func TestPrewarmDelaysNothingAndItsFailureIsALogLine(t *testing.T) {
 }
 
 func TestOneScriptIsPrewarmed(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi /app* {\n script @SITE@/app.pl\n prewarm\n}", map[string]string{"app.pl": cgiPerl})
 	readies(s, 1)
 	s.Want(s.Get("/app/x"), 200, strconv.Itoa(s.ServerPID("app.pl")))

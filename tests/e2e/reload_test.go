@@ -14,6 +14,7 @@ import (
 )
 
 func TestValidateStartsNoProcess(t *testing.T) {
+	t.Parallel()
 	s := site.Prepare(t, "prefork_cgi {\n script @SITE@/app.pl\n}", map[string]string{
 		"app.pl": "#!/usr/bin/perl\nopen my $f, '>', 'started'; prefork_initialisation_complete();\n",
 	})
@@ -90,6 +91,7 @@ func TestReloadReplacesWhatSetupSees(t *testing.T) {
 }
 
 func TestReloadedLogGoesWhereTheNewConfigurationSays(t *testing.T) {
+	t.Parallel()
 	// Ours would make it a duplicate of the request's.
 	s := site.Serve(t, "prefork_cgi {\n library installed\n}", map[string]string{
 		"app.pl": strings.Replace(site.Perl(`print $dup "line\n";`), "prefork_init", `open our $dup, '>&', \*STDERR or die; $dup->autoflush(1); prefork_init`, 1),
@@ -116,6 +118,7 @@ func TestReloadedLogGoesWhereTheNewConfigurationSays(t *testing.T) {
 }
 
 func TestTwoEnvironmentsAreTwoPools(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, `
 	handle_path /one/* {
 		prefork_cgi {
@@ -163,6 +166,7 @@ func another(port, config string) string {
 }
 
 func TestFailingReloadChangesNothingAndStartsNothing(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi {\n env A old\n}", map[string]string{
 		"app.pl": site.Perl("print $ENV{A};"),
 		"new.pl": "#!/usr/bin/perl\nBEGIN { mkdir 'started' } print \"Content-Type: text/plain\\n\\nnew\";\n",

@@ -20,6 +20,7 @@ print "Content-Type: text/plain\n\nok";
 `
 
 func TestWhatSetupLeavesOpenIsNamed(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, `prefork_cgi`, map[string]string{
 		"app.pl":      database,
 		"socketed.py": "#!/usr/bin/python3\nimport net\nprint('Content-Type: text/plain\\n')\nprint('ok', end='')\n",
@@ -49,6 +50,7 @@ func TestWhatSetupLeavesOpenIsNamed(t *testing.T) {
 }
 
 func TestForkSafetyIsChosen(t *testing.T) {
+	t.Parallel()
 	for policy, want := range map[string]int{"warn": 200, "cold": 200, "refuse": 502} {
 		t.Run(policy, func(t *testing.T) {
 			s := site.Serve(t, withMode+"prefork_cgi {\n fork_safety "+policy+"\n}", map[string]string{"app.pl": database})
@@ -70,6 +72,7 @@ func TestForkSafetyIsChosen(t *testing.T) {
 
 // The end of an executor must not end the connection that its server holds.
 func TestDatabaseHandleOfSetupIsInactiveInExecutors(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"app.pl": strings.Replace(database, `print "Content-Type: text/plain\n\nok"`, `print "Content-Type: text/plain\n\n$db->{AutoInactiveDestroy}"`, 1),
 	})

@@ -113,6 +113,7 @@ func TestOutOfDescriptors(t *testing.T) {
 }
 
 func TestServerThatCannotForkIsNotStartedAnew(t *testing.T) {
+	t.Parallel()
 	// Nobody else is this user, whose processes are counted; and root's are not.
 	files := map[string]string{}
 	for _, extension := range []string{"pl", "py"} {

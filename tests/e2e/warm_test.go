@@ -33,6 +33,7 @@ func wantMode(t *testing.T, r site.Reply, mode string) {
 }
 
 func TestScriptsAreWarmWithoutAnEdit(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, withMode+"prefork_cgi", inEachLanguage)
 	for name := range inEachLanguage {
 		for _, query := range []string{"", "a=b", "c"} {
@@ -44,6 +45,7 @@ func TestScriptsAreWarmWithoutAnEdit(t *testing.T) {
 }
 
 func TestWhichScriptsAreWarmIsChosenPerMatcher(t *testing.T) {
+	t.Parallel()
 	files := map[string]string{"explicit.pl": site.Perl("print 'ok'")}
 	maps.Copy(files, inEachLanguage)
 	s := site.Serve(t, withMode+`
@@ -162,6 +164,7 @@ func TestColdIsAlwaysRight(t *testing.T) {
 
 // A mended script becomes warm.
 func TestBrokenScriptBecomesWarmWhenItIsMended(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, withMode+"prefork_cgi", map[string]string{
 		"app.pl":     "#!/usr/bin/perl\nuse FindBin; use lib $FindBin::Bin; use Part;\nprint \"Content-Type: text/plain\\n\\n\", Part::text();\n",
 		"-Part.pm":   "package Part; sub text { 'broken' \n",
@@ -175,6 +178,7 @@ func TestBrokenScriptBecomesWarmWhenItIsMended(t *testing.T) {
 }
 
 func TestUsageOfEachRequest(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, `log_append cpu {http.prefork_cgi.cpu_user_ms}
 		log_append system {http.prefork_cgi.cpu_system_ms}
 		log_append peak {http.prefork_cgi.peak_memory}
@@ -213,6 +217,7 @@ func TestUsageOfEachRequest(t *testing.T) {
 }
 
 func TestPreload(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, `prefork_cgi {
 			preload Text::Wrap No::Such::Module
 		}`, map[string]string{
@@ -225,6 +230,7 @@ func TestPreload(t *testing.T) {
 // A background process of a script that has closed what it was given belongs to
 // nobody any more: it lives on.
 func TestBackgroundProcessOutlivesItsRequest(t *testing.T) {
+	t.Parallel()
 	s := site.Serve(t, "prefork_cgi", map[string]string{
 		"app.pl": `#!/usr/bin/perl
 $| = 1; print "Content-Type: text/plain\n\n";

@@ -33,6 +33,7 @@ func wantFreshUnwatched(t *testing.T, s *site.Site, edit func(n int), why string
 // What is changed on the other side of a FUSE file system raises no event here. That it
 // remembers nothing is asked for: for a second it would.
 func TestFileSystemThatDoesNotNotify(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("bindfs"); err != nil {
 		t.Skip(err)
 	}
@@ -67,6 +68,7 @@ func TestFileSystemThatDoesNotNotify(t *testing.T) {
 }
 
 func TestNoMoreWatches(t *testing.T) {
+	t.Parallel()
 	limited := []string{"unshare", "-Ur", "sh", "-c", `echo 12 >/proc/sys/user/max_inotify_watches && exec "$0" "$@"`}
 	if out, err := exec.Command(limited[0], append(limited[1:], "true")...).CombinedOutput(); err != nil {
 		t.Skipf("no user name space: %v, %s", err, out)
