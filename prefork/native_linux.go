@@ -75,7 +75,20 @@ func newNative(r *rehearsal, hello *ready, v *vigil) *native {
 // sentinelHeld reports whether somebody else than the server, which has closed
 // it, has the other end: a process that setup has left running. One that was
 // executed may have been spared it; see sessionShared.
+//
+// A process that we have just forked, for another script, has all our descriptors until
+// it executes its program, and on a busy machine that may take as long as a setup.
 func (e *ends) sentinelHeld() bool {
+	if !e.sentinelOpen() {
+		return false
+	}
+	syscall.ForkLock.RLock() // there is no such process then
+	defer syscall.ForkLock.RUnlock()
+	return e.sentinelOpen()
+}
+
+// sentinelOpen reports whether the sentinel has not come to its end.
+func (e *ends) sentinelOpen() bool {
 	n, err := ReadReady(e.sentinel, make([]byte, 1))
 	return n == 0 && err == nil
 }
