@@ -55,7 +55,6 @@ func load(s *site.Site, path, body string) (stop func() map[int]int) {
 }
 
 func TestKilledServersMonitorsAndExecutors(t *testing.T) {
-	t.Parallel()
 	for library, victims := range map[string][]string{
 		"installed": {"server", "monitor", "executor"},
 		"bundled":   {"server", "leader"}, // its executors lead groups
