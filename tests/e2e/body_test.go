@@ -152,7 +152,9 @@ func TestStreamedBodyThatBreaksOffIsNotTakenForAll(t *testing.T) {
 		"too large":          {"/limited.cgi", "186a1\r\n" + strings.Repeat("x", 100_001) + "\r\n0\r\n\r\n", false, 413},
 	} {
 		head := "POST " + c.path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-		if r, body := raw(t, s, head+c.body, c.half); r.StatusCode != c.status {
+		r, body := raw(t, s, head+c.body, c.half)
+		left := c.half && r.StatusCode == 499 // which may be seen first
+		if r.StatusCode != c.status && !left {
 			t.Errorf("%s: status %d, %q", name, r.StatusCode, body)
 		}
 	}

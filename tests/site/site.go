@@ -190,11 +190,27 @@ func (s *Site) Start() {
 	s.T.Cleanup(s.Stop)
 	s.Await("the server", func() error {
 		conn, err := net.Dial("tcp", s.Addr)
-		if err == nil {
-			conn.Close()
+		if err != nil {
+			return err
 		}
-		return err
+		conn.Close()
+		return s.loaded()
 	})
+}
+
+// loaded returns nil if Caddy has its configuration, and an error while it has none; while it
+// starts it does not answer.
+func (s *Site) loaded() error {
+	resp, err := client.Get("http://" + s.Admin + "/config/")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	config, err := io.ReadAll(resp.Body)
+	if err == nil && strings.TrimSpace(string(config)) == "null" {
+		err = errors.New("it has no configuration")
+	}
+	return err
 }
 
 // mostShown is how much of a log is shown, in bytes, so that one that is long
