@@ -174,6 +174,9 @@ func (x *exchange) complete() error {
 	if x.left == 0 && !x.reports() { // all that was announced has come
 		return nil
 	}
+	if reason := x.output.reason(); reason != nil {
+		return reason // its output has ended because we have ended it
+	}
 	select {
 	case <-x.lease.Finished():
 	default:
