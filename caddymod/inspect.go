@@ -105,9 +105,9 @@ func (h *Handler) explain(v *visit, err error, repl *caddy.Replacer) {
 		v.Status, _, _ = statusOf(err)
 	}
 	file, needs := "", []cgi.Right(nil)
-	forbidden, badPath := (*cgi.ForbiddenError)(nil), (*cgi.BadPathError)(nil)
+	forbidden, badPath, badHost := (*cgi.ForbiddenError)(nil), (*cgi.BadPathError)(nil), (*cgi.BadHostError)(nil)
 	switch {
-	case errors.As(err, &badPath):
+	case errors.As(err, &badPath), errors.As(err, &badHost):
 		return
 	case errors.As(err, &forbidden):
 		file = forbidden.File

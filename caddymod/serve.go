@@ -31,10 +31,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case errors.As(err, &folder):
 		redirectToFolder(w, original.URL)
 		return nil
-	case err == nil:
-		err = cgi.Check(r)
-	}
-	if err != nil {
+	case err != nil:
 		return answer(w, err)
 	}
 	x := &exchange{Handler: h, w: w, r: r, repl: repl, target: original.RequestURI, script: script}
@@ -42,14 +39,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return x.serve()
 }
 
-// resolve finds the script. The path is taken as Caddy's matchers see it, so
-// that what they have allowed is what is run; empty segments are kept, since
-// PATH_INFO may have them. original is the path before any rewriting.
+// resolve finds the script, and refuses a request that may not be given to any. The path
+// is taken as Caddy's matchers see it, so that what they have allowed is what is run;
+// empty segments are kept, since PATH_INFO may have them. original is the path before any
+// rewriting.
 func (h *Handler) resolve(r *http.Request, original string, repl *caddy.Replacer) (cgi.Script, error) {
 	urlPath := normalizedPath(r.URL.Path)
 	script, err := h.find(r, urlPath, repl)
 	if _, folder := errors.AsType[*cgi.FolderError](err); folder && !wantsSlash(urlPath, original) {
 		script, err = h.find(r, urlPath+"/", repl)
+	}
+	if err == nil {
+		err = cgi.Check(r)
 	}
 	if err != nil {
 		return cgi.Script{}, err
