@@ -114,6 +114,7 @@ type Limits struct {
 	// Whether the words of a query without `=` are arguments of the script: `on` or `off`.
 	// They are not if one begins with `-`. Default: `off`.
 	QueryArgs string `json:"query_args,omitempty"`
+
 	// How many bytes of a response that its client has not taken yet are spooled to a file, so
 	// that the script can end and others have its place. When it is full the script waits for the
 	// client, as without it. Event streams, and what has `X-Accel-Buffering: no`, are never
