@@ -100,8 +100,8 @@ func unescape(t *testing.T, value string) string {
 // plantWire puts the scripts into a folder, and what they write.
 func plantWire(t *testing.T, folder string, cases []*wireCase) {
 	t.Helper()
-	for _, script := range []string{"out.pl", "nph-out.pl", "env.pl"} {
-		copyFile(t, filepath.Join("testdata", "wire", script), filepath.Join(folder, script), "", 0o755)
+	for script, source := range map[string]string{"out.pl": "out.pl", "nph-out.pl": "out.pl", "env.pl": "env.pl"} {
+		copyFile(t, filepath.Join("testdata", "wire", source), filepath.Join(folder, script), "", 0o755)
 	}
 	outputs := filepath.Join(folder, "outputs")
 	site.Must(t, os.Mkdir(outputs, 0o755))
