@@ -15,11 +15,15 @@ import (
 //	one is not used for long  one less is kept, down to ParkedMin, or to one
 //	half the idle timeout     none is kept: they go before the server does
 //
-// The last that was parked is used first, so those that nobody needs are the first
-// of the list, and have waited longest. All of it is executed by send.
+// The last that was parked is used first, once it has settled, so those that nobody needs
+// are the first of the list, and have waited longest. All of it is executed by send.
 
 // surplusAge is how long an executor waits that others have made superfluous.
 const surplusAge = 15 * time.Second
+
+// settling is how long a new executor may be busy with itself: it makes memory its own before
+// it waits for a request. One that is asked meanwhile would do that at the request's expense.
+const settling = 10 * time.Millisecond
 
 // growthInterval is after how many requests an executor's memory is looked at.
 const growthInterval = 16
@@ -51,12 +55,27 @@ func (p *Pool) serve(s *server) {
 		if i < 0 {
 			return
 		}
-		l, last := p.starved[i], len(s.parked)-1
+		l := p.starved[i]
 		p.starved.remove(l)
-		e := s.parked[last]
-		s.parked = s.parked[:last]
-		p.grant(l, s, e)
+		p.grant(l, s, s.takeParked(time.Now()))
 	}
+}
+
+// takeParked takes the executor that is used next: the last that was parked, of those that
+// have settled. While none has, that is the first, which is the nearest to it.
+func (s *server) takeParked(now time.Time) *executor {
+	i := len(s.parked) - 1
+	for i > 0 && !s.parked[i].settled(now) {
+		i--
+	}
+	e := s.parked[i]
+	s.parked = slices.Delete(s.parked, i, i+1)
+	return e
+}
+
+// settled reports whether an executor waits for nothing but a request.
+func (e *executor) settled(now time.Time) bool {
+	return e.requests > 0 || now.Sub(e.since) >= settling
 }
 
 // waitingFor returns how many leases wait for an executor that s may be asked for.

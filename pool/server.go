@@ -31,7 +31,7 @@ type server struct {
 	abort   context.CancelFunc // ends its setup
 	kill    *time.Timer
 
-	parked   []*executor // the one that is used next is the last
+	parked   []*executor // in the order in which they were parked
 	making   int         // executors that are about to be
 	starting int         // leases that have one, and are about to start it
 	life     context.Context

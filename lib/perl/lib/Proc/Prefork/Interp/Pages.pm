@@ -96,7 +96,12 @@ sub populate {
 sub _own {
     my ($first, $count) = @_;
     my $text = _read('/proc/self/pagemap', $count * 8, $first * 8);
-    return join '', map { $_ >> 63 & $_ >> 56 & 1 ? "\1" : "\0" } unpack 'Q*', $text;
+    my $own  = "\0" x $count;
+    my $last = unpack('C', pack 'S', 1) ? 7 : 0;    # where the highest byte of a number of 64 bits is
+    for my $page (0 .. length($text) / 8 - 1) {
+        vec($own, $page, 8) = 1 if (vec($text, $page * 8 + $last, 8) & 0x81) == 0x81;
+    }
+    return $own;
 }
 
 sub _page_size {
