@@ -52,7 +52,7 @@ func (x *exchange) observeCall() {
 // quickness has calls that have just begun. Most scripts end within that delay and say
 // nothing on stderr, which the pipe would hold meanwhile; for others their stderr is read,
 // and their time limit is kept.
-var quickness = &rota{delay: 20 * time.Millisecond}
+var quickness = &rota{delay: 100 * time.Millisecond}
 
 // part is called when the exchange is over, and when the executor is. The last one logs.
 func (x *exchange) part() {

@@ -89,6 +89,7 @@ func (o *output) discard() error {
 			return err
 		}
 	}
+	o.lease.Attend()
 	for {
 		select {
 		case <-o.lease.Finished():

@@ -63,6 +63,7 @@ func (x *exchange) inform(response *cgi.Response) {
 
 // withStatus adds to an error how the executor ended, if that is soon known.
 func (x *exchange) withStatus(err error) error {
+	x.lease.Attend()
 	select {
 	case <-x.lease.Finished():
 		return fmt.Errorf("%w: exit status %v", err, x.lease.Status())
@@ -202,6 +203,7 @@ func (x *exchange) awaitEnd() bool {
 	default:
 		wait = x.output.silent()
 	}
+	x.lease.Attend()
 	select {
 	case <-x.lease.Finished():
 		return true

@@ -191,8 +191,17 @@ func (l *Lease) Stdout() *os.File { return l.call.Stdout() }
 func (l *Lease) Stderr() *prefork.Unread { return l.call.Stderr() }
 
 // Answered reports, after end-of-file on Stdout, whether there is nothing more to be
-// learned; see [prefork.Call].
-func (l *Lease) Answered() bool { return l.call.Answered() }
+// learned; see [prefork.Call]. The slot of an executor that leaves is free from now on.
+func (l *Lease) Answered() bool {
+	answered, leaves := l.call.Answered()
+	if leaves {
+		l.pool.send(func() { l.pool.released(l) })
+	}
+	return answered
+}
+
+// Attend is called by who waits for Finished: it is closed as soon as it can be then.
+func (l *Lease) Attend() { l.call.Attend() }
 
 // PID returns the executor's process number as far as it is known; see
 // [prefork.Call].

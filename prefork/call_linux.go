@@ -177,11 +177,14 @@ func (c *call) signalExecutor(sig syscall.Signal) {
 }
 
 // Answered implements [Call].
-func (c *call) Answered() bool {
+func (c *call) Answered() (answered, leaves bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.executor != nil && !c.ended && c.executor.hasMemory()
+	return c.executor != nil && !c.ended && c.executor.hasMemory(), false
 }
+
+// Attend implements [Call].
+func (c *call) Attend() {}
 
 // wait returns the status when the executor has been reaped.
 //

@@ -143,4 +143,7 @@ func (c *coldCall) Kill() {
 }
 
 // Answered implements [Call].
-func (c *coldCall) Answered() bool { return c.child.hasMemory() }
+func (c *coldCall) Answered() (answered, leaves bool) { return c.child.hasMemory(), false }
+
+// Attend implements [Call].
+func (c *coldCall) Attend() {}

@@ -8,12 +8,13 @@ import "time"
 // with the request; until then it is /dev/null. If it fails the server ends.
 func (s *native) sendFork(e *nativeExecutor, call, stdin int) (err error) {
 	message := appendFork(nil, e.id, e.left)
+	reaps := appendReaps(nil, s.unlessLost(s.sweep()))
 	fds := []int{call, stdin, e.streams.theirStdout, e.streams.theirStderr}
 	s.writing.Lock()
 	if s.together {
-		err = s.tell(message, fds...)
+		err = s.tell(append(message, reaps...), fds...)
 	} else {
-		err = s.tell(message)
+		err = s.tell(append(reaps, message...))
 		for _, fd := range fds {
 			if err == nil {
 				err = s.tell([]byte{0}, fd)
@@ -30,15 +31,19 @@ func (s *native) sendFork(e *nativeExecutor, call, stdin int) (err error) {
 
 // reap has the server wait for executors that have ended, or are about to.
 func (s *native) reap(ids []uint32) {
-	var message []byte
-	for _, id := range ids {
-		message = appendNumbers(message, typeReap, id)
-	}
-	if len(message) > 0 {
+	if message := appendReaps(nil, ids); len(message) > 0 {
 		s.writing.Lock()
 		defer s.writing.Unlock()
 		_ = s.tell(message) // a server that cannot be told is gone, and attend tells who waits
 	}
+}
+
+// appendReaps appends a message for each of these executors.
+func appendReaps(message []byte, ids []uint32) []byte {
+	for _, id := range ids {
+		message = appendNumbers(message, typeReap, id)
+	}
+	return message
 }
 
 // ctlPatience is how long a server may leave ctl full. It holds hundreds of

@@ -97,14 +97,20 @@ func (s *native) look(all ...happening) {
 
 // collect has executors reaped that have ended, or are about to.
 func (s *native) collect(ended ...uint32) {
+	s.reap(s.unlessLost(ended))
+}
+
+// unlessLost returns executors to be reaped, or none when the server is gone: these are
+// over, then.
+func (s *native) unlessLost(ended []uint32) []uint32 {
 	s.mu.Lock()
 	lost := s.lost
 	s.mu.Unlock()
 	if !lost {
-		s.reap(ended)
-		return
+		return ended
 	}
 	for _, id := range ended {
 		_ = s.over(id, ending{status: Status{Lost: true}}) // or attend has been there
 	}
+	return nil
 }

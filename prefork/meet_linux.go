@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // meet takes hold of the process, which has said its greeting, or will.
 func (e *nativeExecutor) meet(ctx context.Context) error {
 	e.mu.Lock()
-	if e.peer != nil {
+	if e.pid != 0 {
 		e.mu.Unlock()
 		return nil
 	}
@@ -29,7 +26,7 @@ func (e *nativeExecutor) meet(ctx context.Context) error {
 	err := readGreeting(reader)
 	switch {
 	case err == nil && reader.pid > 0:
-		return e.hold(reader.pid)
+		return e.met(reader.pid)
 	case err == nil:
 		return errors.New("cannot learn who has sent a greeting")
 	case ctx.Err() != nil:
@@ -42,27 +39,19 @@ func (e *nativeExecutor) meet(ctx context.Context) error {
 	return fmt.Errorf("cannot read a greeting: %w", err)
 }
 
-// hold takes a pidfd of the process, and watches that from now on.
-func (e *nativeExecutor) hold(pid int) error {
-	p, err := newPeer(pid, 0)
-	if errors.Is(err, syscall.ESRCH) {
-		return ErrGone // it was killed, and so was the server
-	}
-	if err != nil {
-		return err
-	}
+// met notes the number of the process. The end of one that may have several requests is watched for
+// from now on.
+func (e *nativeExecutor) met(pid int) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.gone {
-		p.close()
 		return ErrGone
 	}
-	e.peer = p
-	err = e.server.vigil.watchEnd(p, e.id)
-	if err == nil && e.left > 1 {
-		err = e.server.vigil.watchCall(unix.EPOLL_CTL_MOD, e.call, unix.EPOLLIN|hungUp, e.id)
+	e.pid = pid
+	if e.left == 1 {
+		return nil
 	}
-	return err
+	return e.hold()
 }
 
 // verdict returns why an executor has ended that has had no request.

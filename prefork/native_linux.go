@@ -41,6 +41,9 @@ type native struct {
 	last      uint32                     // id
 	stopped   bool
 	lost      bool // it is gone, and reaps nobody
+	young     []young
+	sweeper   *time.Timer // nil until there was one
+	due       time.Time   // when it fires; zero when it does not
 }
 
 // newNative takes over what a rehearsal has, and v.
@@ -163,7 +166,7 @@ func (s *native) attend(ended <-chan Status) {
 	_ = s.ctl.Close()
 	s.ends.closeOurs()
 	for _, e := range left {
-		if !e.runs() { // the end of one that does is still seen
+		if !e.runs() || !e.adopt() { // the end of one that does is still seen
 			_ = s.over(e.id, ending{status: Status{Lost: true}})
 		}
 	}

@@ -58,6 +58,7 @@ while True:
             for fd in fds: os.close(fd)
             ctl.close()
             os.write(1, b"ran\n")
+            @run@
             if args[0] == b"wait": time.sleep(1000)
             os._exit(int(args[0] or 0))
         for fd in fds: os.close(fd)
@@ -71,9 +72,9 @@ while True:
 
 // peerWith returns the script with faults: pairs of a place and what stands there.
 func peerWith(faults ...string) string {
-	r := make([]string, 0, len(faults)+12)
+	r := make([]string, 0, len(faults)+14)
 	r = append(r, faults...)
-	for _, place := range []string{"@before@", "@settings@", "@after@", "@fork@", "@executor@", "@done@"} {
+	for _, place := range []string{"@before@", "@settings@", "@after@", "@fork@", "@executor@", "@run@", "@done@"} {
 		r = append(r, place, map[bool]string{true: "", false: "pass"}[place == "@settings@"])
 	}
 	return strings.NewReplacer(r...).Replace(peerScript)

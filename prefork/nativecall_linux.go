@@ -21,7 +21,8 @@ import (
 //	   └── Dismiss, or it dies ───────────┘
 //
 // Nobody waits for its greeting while it is parked; Start reads it. Before that the vigil
-// knows it by its call socket, whose other end nobody else has, and then by a pidfd.
+// knows it by its call socket, whose other end nobody else has, and later by a pidfd: at once if
+// it may have more requests, and otherwise when it is attended. See [native.sweep].
 type nativeExecutor struct {
 	server      *native
 	id          uint32
@@ -31,10 +32,13 @@ type nativeExecutor struct {
 	kin         kin
 	interrupted atomic.Bool
 	ended       atomic.Bool // or about to: it is being reaped; changes with the mutex held
+	leaves      atomic.Bool // its script has ended, and it is about to
 
 	mu       sync.Mutex // guards what follows
 	call     int        // our end of its socket; -1 when closed
-	peer     *peer      // nil until it has been met
+	pid      int        // 0 until it has been met
+	peer     *peer      // nil until its end is watched for
+	heard    bool       // and so is the status of a request, on call
 	left     int        // requests that it may still have
 	starting bool       // Start uses call, which nobody else may close
 	missed   bool       // something has come on call meanwhile
@@ -61,22 +65,31 @@ type nativeCall struct {
 // look sees what has happened. If the process has ended, or is about to, it is to be
 // reaped, which is reported once.
 func (e *nativeExecutor) look(ended bool) (reap bool) {
+	_ = e.hasReturned()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	// One that has not been met is watched for nothing but the end of its socket.
+	if (ended || e.pid == 0) && !e.ended.Swap(true) {
+		reap = true
+		e.clearing = e.interrupted.Load()
+	}
+	return reap
+}
+
+// hasReturned tells who waits for it how the request has ended of an executor that wants
+// another one, and reports whether there was one.
+func (e *nativeExecutor) hasReturned() bool {
 	e.mu.Lock()
 	var tell Ended
 	status, told := e.readStatus()
 	if told {
 		tell, e.tell = e.tell, nil
 	}
-	// One that has not been met is watched for nothing but the end of its socket.
-	if (ended || e.peer == nil) && !e.ended.Swap(true) {
-		reap = true
-		e.clearing = e.interrupted.Load()
-	}
 	e.mu.Unlock()
 	if tell != nil {
 		tell(status, e)
 	}
-	return reap
+	return told
 }
 
 // runs reports whether it has had a request and has not ended since, with all that ends
@@ -84,13 +97,13 @@ func (e *nativeExecutor) look(ended bool) (reap bool) {
 func (e *nativeExecutor) runs() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.peer != nil && (!e.ended.Load() || e.clearing)
+	return e.pid != 0 && (!e.ended.Load() || e.clearing)
 }
 
 // readStatus reads that an executor wants another request, and how it has ended its last
 // one. That of one which does not is told when it has been reaped.
 func (e *nativeExecutor) readStatus() (status Status, ok bool) {
-	if e.peer == nil || e.call < 0 || e.left == 0 {
+	if e.pid == 0 || e.call < 0 || e.left == 0 {
 		return status, false
 	}
 	if e.starting { // whoever is told of the end may start it again
@@ -129,7 +142,9 @@ func (e *nativeExecutor) over(end ending) {
 		e.peer.close()
 	}
 	e.mu.Unlock()
-	e.server.leave()
+	if !e.leaves.Swap(true) {
+		e.server.leave()
+	}
 	e.server.guard.forget(e.server.child.pid)
 	e.server.guard.release()
 	if whenGone != nil {
@@ -177,6 +192,7 @@ func (e *nativeExecutor) Start(ctx context.Context, req Request, ended Ended) (C
 	e.mu.Unlock()
 	err = e.send(ctx, message, fds, ended)
 	c.handedOver()
+	e.server.started(e)
 	if err != nil {
 		c.abandon()
 		return nil, e.refusal(ctx, err)
@@ -244,22 +260,40 @@ func (e *nativeExecutor) WhenGone(f func()) {
 func (e *nativeExecutor) Dismiss() {
 	e.mu.Lock()
 	e.starting = false
-	if e.peer != nil || e.gone {
+	met := e.pid != 0
+	if met || e.gone {
 		e.hangUp()
 	} else {
 		_ = unix.Shutdown(e.call, unix.SHUT_WR)
 	}
 	e.mu.Unlock()
+	if met {
+		e.server.started(e) // as one whose end nobody waits for
+	}
 	if e.streams != nil {
 		e.streams.abandon()
 	}
 }
 
 // Memory implements [Executor].
-func (e *nativeExecutor) Memory() int64 { return residentMemory(e.peer.pid) }
+func (e *nativeExecutor) Memory() int64 { return residentMemory(e.pid) }
 
 // PID implements [Call].
-func (e *nativeExecutor) PID() int { return e.peer.pid }
+func (e *nativeExecutor) PID() int { return e.pid }
 
 // Answered implements [Call]. The number is the executor's own until it is reaped.
-func (e *nativeExecutor) Answered() bool { return hasMemory(e.peer.pid) && !e.ended.Load() }
+//
+// The status of one that may have another request comes before the end of its output.
+func (c *nativeCall) Answered() (answered, leaves bool) {
+	if c.hasReturned() {
+		return true, false
+	}
+	if c.isWhole() {
+		if !c.leaves.Swap(true) {
+			c.server.leaving()
+		}
+		return true, true
+	}
+	c.Attend()
+	return hasMemory(c.pid) && !c.ended.Load(), false
+}

@@ -14,8 +14,8 @@ func (e *nativeExecutor) Interrupt(signal syscall.Signal) {
 	defer e.mu.Unlock()
 	e.interrupted.Store(true)
 	if !e.ended.Load() {
-		e.kin.note(e.peer.pid)
-		e.peer.signalGroup(signal)
+		e.kin.note(e.pid)
+		e.signal(signal, true)
 	}
 }
 
@@ -26,17 +26,33 @@ func (e *nativeExecutor) Kill() {
 	defer e.mu.Unlock()
 	e.interrupted.Store(true)
 	if !e.ended.Load() {
-		_ = e.peer.signal(syscall.SIGSTOP)
-		e.kin.note(e.peer.pid)
-		_ = e.peer.signal(syscall.SIGKILL)
-		e.peer.signalGroup(syscall.SIGKILL)
+		e.signal(syscall.SIGSTOP, false)
+		e.kin.note(e.pid)
+		e.signal(syscall.SIGKILL, false)
+		e.signal(syscall.SIGKILL, true)
+	}
+}
+
+// signal sends a signal to the process, or to its group: by pidfd, and for want of descriptors by its
+// number. It is called with the mutex held.
+func (e *nativeExecutor) signal(signal syscall.Signal, group bool) {
+	_ = e.attend()
+	switch {
+	case e.peer != nil && group:
+		e.peer.signalGroup(signal)
+	case e.peer != nil:
+		_ = e.peer.signal(signal)
+	case group:
+		_ = syscall.Kill(-e.pid, signal)
+	default:
+		_ = syscall.Kill(e.pid, signal)
 	}
 }
 
 // clear ends what an executor has started that was interrupted and has ended. Until it is reaped its
 // number is its own.
 func (e *nativeExecutor) clear() {
-	e.kin.end(e.peer.pid)
+	e.kin.end(e.pid)
 	e.mu.Lock()
 	e.clearing = false
 	e.mu.Unlock()
@@ -46,7 +62,7 @@ func (e *nativeExecutor) clear() {
 func (e *nativeExecutor) is(pid int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.peer != nil && e.peer.pid == pid && !e.ended.Load()
+	return e.pid == pid && !e.ended.Load()
 }
 
 // extend gives the request that runs more time, if its owner agrees.

@@ -136,8 +136,12 @@ type Call interface {
 
 	// Answered reports, after end-of-file on Stdout, whether the executor has closed
 	// that by itself, as one does that has nothing more to say. If not, it has ended,
-	// or is about to.
-	Answered() bool
+	// or is about to. If it leaves, nothing of the script runs any more.
+	Answered() (answered, leaves bool)
+
+	// Attend has the end told as soon as it comes. For one whose end nobody waits for that
+	// may be some milliseconds later, when there is more to do at once.
+	Attend()
 }
 
 // A Request is what one execution gets of its own.

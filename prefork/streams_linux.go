@@ -36,6 +36,21 @@ func (s *streams) Stdout() *os.File { return s.stdout }
 // Stderr implements [Call].
 func (s *streams) Stderr() *Unread { return s.stderr }
 
+// whole is the size that a script library gives to stdout when all has been written that
+// will be; see docs/protocol.md. No pipe has it by itself.
+const whole = 32768
+
+// isWhole reports whether the library has said so.
+func (s *streams) isWhole() bool {
+	conn, err := s.stdout.SyscallConn()
+	if err != nil {
+		return false
+	}
+	size := 0
+	_ = conn.Control(func(fd uintptr) { size, _ = unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0) })
+	return size == whole
+}
+
 // handedOver closes the script's ends, which the script has by now.
 func (s *streams) handedOver() {
 	for _, fd := range []*int{&s.theirStdout, &s.theirStderr} {

@@ -16,6 +16,7 @@ docs/protocol.md, "Native".
 
 import atexit
 import os
+from fcntl import fcntl
 
 from . import _files
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 # Set by the server.
 leftovers: "Optional[Leftovers]" = None
+# The size that a pipe gets to which all has been written that will be; docs/protocol.md, "The end of an executor".
+_F_SETPIPE_SZ = 1031
+_WHOLE = 32768
 # The exit status, once it is known; None: leave it to the interpreter.
 status: "Optional[int]" = None
 
@@ -57,6 +61,10 @@ def _end() -> None:
         if leftovers is not None:
             leftovers.release()
         return
+    try:
+        fcntl(1, _F_SETPIPE_SZ, _WHOLE)
+    except OSError:
+        pass  # it is no pipe
     for number in (1, 2, 0):
         try:
             os.close(number)

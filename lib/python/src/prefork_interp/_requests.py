@@ -47,6 +47,9 @@ class Requests:
         # The launcher has the status of the request at hand: it is over.
         self.told = False
         self._empty = False
+        # The write end of the request's output when descriptor 1 has been exchanged, until the status is sent: the
+        # launcher has that when it sees the output end, and is not woken for it.
+        self._output: "int | None" = None
         self._null = _stand_on_null()
         # Called when descriptors 0, 1 and 2 have been exchanged for those of a further request.
         self.renew: "Callable[[], object]" = _executor.renew_stdin
@@ -98,6 +101,7 @@ class Requests:
         try:
             self.told = True
             _wire.send_bytes(self._call, (status << 8).to_bytes(4, "big"))
+            self._end_output()
             request = _wire.receive_call(self._call, 3)
         except (OSError, EOFError):
             self._close()
@@ -116,6 +120,11 @@ class Requests:
         self.renew()
         _executor.take(self._point, environment, arguments, self._changes)
 
+    def _end_output(self) -> None:
+        if self._output is not None:
+            os.close(self._output)
+            self._output = None
+
     def _finish(self) -> bool:
         """Leave nothing of the request; report whether that succeeds."""
         if not _flush() or _identity(self._call.fileno()) != self._identity:
@@ -124,6 +133,8 @@ class Requests:
         try:
             self._point.restore_place()
             _files.report()
+            if not self._empty:
+                self._output = os.dup(1)
             self.let_go()
         except OSError:
             return False

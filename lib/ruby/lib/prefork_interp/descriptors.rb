@@ -88,14 +88,14 @@ module PreforkInterp
     end
 
     # Puts 0, 1 and 2 on /dev/null, and whatever else leads where they do: what is left of setup's duplicates, and what the
-    # script has added.
+    # script has added. Before that it calls the block, and returns what that returns.
     def let_go
       links = STANDARD.map { |number| State.link(number) }
       candidates = (open_numbers - STANDARD).select { |number| links.include?(State.link(number)) }
       @duplicates = candidates.map { |number| State.of(number) }.compact.map do |state|
         [state, STANDARD.find { |number| State.of(number)&.same?(state) }]
       end.select(&:last)
-      Descriptors.null(*STANDARD, *@duplicates.map { |state, _| state.number })
+      yield.tap { Descriptors.null(*STANDARD, *@duplicates.map { |state, _| state.number }) }
     end
 
     # Gives the regular files an offset of their own. One that cannot be opened any more, because the user has been

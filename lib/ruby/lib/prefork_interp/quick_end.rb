@@ -50,6 +50,7 @@ module PreforkInterp
       status = status_of($!)
       return unless status && @last && nothing_left? && output.flush
 
+      System.whole(1)
       [1, 2, 0].each { |number| System.close(number) }
       status
     end

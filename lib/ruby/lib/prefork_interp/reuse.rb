@@ -35,10 +35,13 @@ module PreforkInterp
 
     # Says that the request has ended and waits for the next one. A Request, or +nil+ if none will come; then the script ends,
     # and nobody hears it.
+    #
+    # The output ends after that: the launcher has the status when it sees that end, and is not woken for it.
     def next
-      @descriptors.let_go
+      output = @descriptors.let_go { IO.for_fd(STDOUT.fcntl(F_DUPFD_CLOEXEC, HIGH)) }
       forget_input
       Wire.write(@call, [0].pack('N'))
+      output.close
       Request.receive(@call, 3) || close
     rescue Errno::EPIPE
       close

@@ -1,20 +1,24 @@
 # frozen_string_literal: true
 
 module PreforkInterp
-  # Four things that Ruby's core cannot do: receive a descriptor, wait for one process with what it has used, wait for a
-  # process and something else at once, and close a standard descriptor. They are system calls here. The library +socket+ could do the first, but takes
+  # Five things that Ruby's core cannot do: receive a descriptor, wait for one process with what it has used, wait for a
+  # process and something else at once, say that a pipe has got all, and close a standard descriptor. They are system calls here. The library +socket+ could do the first, but takes
   # 4 ms to load (ruby 3.1), which is half of what this library may cost. Where the machine is not known, it is used after
   # all, memory is not measured, and standard descriptors stay open.
   module System # :nodoc:
     # Numbers by architecture: those that are 64 bits wide, because the structures below are.
-    generic = { recvmsg: 212, wait4: 260, close: 57 }.freeze
+    generic = { recvmsg: 212, wait4: 260, close: 57, fcntl: 25 }.freeze
     NUMBERS = {
-      'x86_64-linux' => { recvmsg: 47, wait4: 61, close: 3 }.freeze,
+      'x86_64-linux' => { recvmsg: 47, wait4: 61, close: 3, fcntl: 72 }.freeze,
       'aarch64-linux' => generic, 'riscv64-linux' => generic, 'loongarch64-linux' => generic
     }.freeze
 
     # The same number everywhere, since Linux 5.3.
     PIDFD_OPEN = 434
+
+    # The size that a pipe gets to which all has been written that will be; docs/protocol.md, "The end of an executor".
+    SET_PIPE_SIZE = 1031
+    WHOLE = 32_768
 
     # From the kernel's headers: SOL_SOCKET, SCM_RIGHTS; MSG_CMSG_CLOEXEC; the control message that carries descriptors, its
     # length in bytes and the room for it: a head and up to four numbers.
@@ -25,7 +29,7 @@ module PreforkInterp
 
     # What is told of a number that is not known.
     UNKNOWN = 0xffffffffffffffff
-    private_constant :PIDFD_OPEN, :RIGHTS, :CMSG_CLOEXEC, :CONTROL_HEAD, :CONTROL
+    private_constant :PIDFD_OPEN, :SET_PIPE_SIZE, :WHOLE, :RIGHTS, :CMSG_CLOEXEC, :CONTROL_HEAD, :CONTROL
 
     # What a process has used: wait status, microseconds, bytes.
     Used = Struct.new(:status, :user, :system, :memory)
@@ -71,6 +75,13 @@ module PreforkInterp
       def close(number)
         call(numbers[:close], number) if numbers
       rescue Errno::EBADF
+        nil
+      end
+
+      # Says to who reads from the pipe +number+ that all has been written. What is no pipe is left as it is.
+      def whole(number)
+        call(numbers[:fcntl], number, SET_PIPE_SIZE, WHOLE) if numbers
+      rescue SystemCallError
         nil
       end
 

@@ -181,6 +181,7 @@ sub quick {
     }
     flush() or return;
     Proc::Prefork::Interp::Loaded::post(keys %sought) if %sought;
+    Proc::Prefork::Interp::Syscall::whole(1);
     Proc::Prefork::Interp::Syscall::release(1, 2, 0);
     Proc::Prefork::Interp::Syscall::leave($status);
 }

@@ -3,9 +3,11 @@ package Proc::Prefork::Interp::Persistent;
 # A persistent executor: one that serves several requests, because the administrator has asked for it
 # and the script is made for it.
 #
-#   receive ──▶ the script serves a request ──▶ flush, let go of 0, 1, 2 ──▶ status ─┐
-#      ▲                                                                            │
-#      └──────────────────────────── parked again ◀─────────────────────────────────┘
+#   receive ──▶ the script serves a request ──▶ flush, let go of 0, 1, 2 ──▶ status ──▶ end of output ─┐
+#      ▲                                                                                              │
+#      └─────────────────────────────────────── parked again ◀────────────────────────────────────────┘
+#
+# The status is there when the launcher sees the output end: it is not woken for it.
 #
 # An executor in doubt is never parked again: the script goes on behind its loop and the process
 # ends as any executor does. See docs/protocol.md, "Persistent executors".
@@ -61,7 +63,9 @@ sub in_turn {
 # receives it; nothing if there is none.
 sub park {
     my ($own, $status) = @_;
-    Proc::Prefork::Interp::Wire::write_all($own->{call}, pack 'N', $status) or return;
+    my $told = Proc::Prefork::Interp::Wire::write_all($own->{call}, pack 'N', $status);
+    Proc::Prefork::Interp::Syscall::release(delete $own->{output} // ());
+    return unless $told;
     my @request = Proc::Prefork::Interp::Executor::receive($own->{call}, $own->{prepared}, 3) or return;
     $executor = $own;
     return @request;
@@ -71,7 +75,9 @@ sub park {
 # script has done something to its standard handles that another request would notice.
 sub let_go {
     my ($own) = @_;
-    return eval { _let_go($own) };
+    return 1 if eval { _let_go($own) };
+    Proc::Prefork::Interp::Syscall::release(delete $own->{output} // ());
+    return '';
 }
 
 sub _let_go {
@@ -80,13 +86,14 @@ sub _let_go {
     for my $number (0 .. 2) {
         return '' if tied $handles[$number] || (fileno $handles[$number] // -1) != $number;
     }
-    Proc::Prefork::Interp::Ending::flush() or return '';
     Proc::Prefork::Interp::Loaded::report();
     alarm 0;
     umask $own->{mask};
     chdir $own->{directory} or return '';
     my $survey = $own->{prepared}{descriptors};
     Proc::Prefork::Interp::Descriptors::renew($survey, $own->{call}, $own->{nowhere});
+    $own->{output} = Proc::Prefork::Interp::Syscall::duplicate(1, HIGH);
+    Proc::Prefork::Interp::Ending::flush() or return '';
     Proc::Prefork::Interp::Descriptors::give($survey, ($own->{nowhere}) x 3);
     Proc::Prefork::Interp::Descriptors::forget_end();
     seek $_, 0, 0 for *STDOUT, *STDERR;    # what tell says: CGI::Carp asks it whether there is a header already

@@ -14,6 +14,8 @@ package Proc::Prefork::Interp::Syscall;
 #   release   a descriptor that is a number               close       | close
 #   advise    the kernel about memory                     madvise     | -
 #   leave     the process, with no END block run          exit_group  | POSIX
+#   whole     says that all has been written to a pipe    fcntl       | -
+#   duplicate a descriptor under another number           fcntl       | -
 #   watch     a process by a descriptor                   pidfd_open  | -
 #
 # The right column serves a machine that the table does not know. There a number gets a handle when it is first
@@ -31,17 +33,19 @@ sub F_SETFD ()    { 2 }
 sub O_CLOEXEC ()  { 02000000 }
 sub F_DUPFD_CLOEXEC () { 1030 }
 sub NOSIGNAL () { 0x4000 }       # no SIGPIPE if the other side is gone
+sub F_SETPIPE_SZ () { 1031 }
+sub WHOLE ()      { 32768 }      # the size of a pipe to which all has been written
 sub LARGE ()      { 65536 }      # a message that is larger comes in pieces
 
 # ELF machine and class (2: 64 bits) => numbers. The class keeps x32 out.
-my @CALLS   = qw(recvmsg sendto read dup3 wait4 setsid exit_group pidfd_open close madvise);
-my @GENERIC = (212, 206, 63, 24, 260, 157, 94, 434, 57, 233);
+my @CALLS   = qw(recvmsg sendto read dup3 wait4 setsid exit_group pidfd_open close madvise fcntl);
+my @GENERIC = (212, 206, 63, 24, 260, 157, 94, 434, 57, 233, 25);
 my %NUMBERS = (
-    '62,2'  => [47,  44,  0, 292, 61,  112, 231, 434, 3, 28],     # x86_64
-    '3,1'   => [372, 369, 3, 330, 114, 66,  252, 434, 6, 219],    # i386
-    '40,1'  => [297, 290, 3, 358, 114, 66,  248, 434, 6, 220],    # arm, EABI
-    '21,2'  => [342, 335, 3, 316, 114, 66,  234, 434, 6, 205],    # ppc64, either byte order
-    '22,2'  => [372, 369, 3, 326, 114, 66,  248, 434, 6, 150],    # s390x
+    '62,2'  => [47,  44,  0, 292, 61,  112, 231, 434, 3, 28,  72],    # x86_64
+    '3,1'   => [372, 369, 3, 330, 114, 66,  252, 434, 6, 219, 55],    # i386
+    '40,1'  => [297, 290, 3, 358, 114, 66,  248, 434, 6, 220, 55],    # arm, EABI
+    '21,2'  => [342, 335, 3, 316, 114, 66,  234, 434, 6, 205, 55],    # ppc64, either byte order
+    '22,2'  => [372, 369, 3, 326, 114, 66,  248, 434, 6, 150, 55],    # s390x
     '183,2' => \@GENERIC,                                         # aarch64
     '243,2' => \@GENERIC,                                         # riscv64
 );
@@ -195,6 +199,15 @@ sub _buffer {
     return;
 }
 
+# duplicate($number, $least) returns another number for the same: that or a higher one, close-on-exec. Nothing where it
+# cannot be had.
+sub duplicate {
+    my ($number, $least) = @_;
+    return unless $number{fcntl};
+    my $duplicate = syscall $number{fcntl}, $number + 0, F_DUPFD_CLOEXEC, $least + 0;
+    return $duplicate < 0 ? undef : $duplicate;
+}
+
 # replace($old, $new, $flags) makes $new, a number, a duplicate of $old; $flags is 0
 # or O_CLOEXEC. It works below PerlIO: a handle on $new keeps its layers. Returns
 # false after an error, with $! set.
@@ -250,6 +263,14 @@ sub advise {
     for (my $i = 0; $i < @_; $i += 2) {
         syscall($call, $_[$i], $_[$i + 1], $advice) == 0 or return;
     }
+    return;
+}
+
+# whole($number) says to who reads from a pipe that all has been written which will be; see docs/protocol.md,
+# "The end of an executor". What is no pipe has no size, and nothing happens.
+sub whole {
+    my ($number) = @_;
+    syscall $number{fcntl}, $number + 0, F_SETPIPE_SZ, WHOLE if $number{fcntl};
     return;
 }
 
