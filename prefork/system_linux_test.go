@@ -103,7 +103,10 @@ type waitable struct {
 }
 
 // Wait returns the status when the execution is over.
-func (w waitable) Wait() Status { return <-w.ended }
+func (w waitable) Wait() Status {
+	w.Attend()
+	return <-w.ended
+}
 
 // call1 makes one call of an executor of its own.
 func call1(ctx context.Context, p Process, req Request) (waitable, error) {

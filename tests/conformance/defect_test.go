@@ -102,7 +102,7 @@ func (d *defect) ours(limits pool.Limits, identity ...string) (*pool.Lease, *run
 	check(d.t, err)
 	check(d.t, lease.Call(d.t.Context(), prefork.Request{Env: d.env}))
 	r := &running{pid: lease.PID, interrupt: lease.Interrupt, out: collect(lease.Stdout()), errs: collect(lease.Stderr().File())}
-	r.wait = func() string { <-lease.Finished(); return lease.Status().String() }
+	r.wait = func() string { lease.Attend(); <-lease.Finished(); return lease.Status().String() }
 	r.eof = func() { r.out.eof(); r.errs.eof() }
 	return lease, r
 }

@@ -149,7 +149,7 @@ func (o *ours) begin(tb testing.TB, c callSpec) *running {
 		go feed() // until the script has read or closed it
 	}
 	r := &running{pid: call.PID, interrupt: func() { call.Interrupt(syscall.SIGTERM) }, out: collect(call.Stdout()), errs: collect(call.Stderr().File())}
-	r.wait = func() string { return (<-ended).String() }
+	r.wait = func() string { call.Attend(); return (<-ended).String() }
 	r.eof = func() { r.out.eof(); r.errs.eof() }
 	return r
 }
