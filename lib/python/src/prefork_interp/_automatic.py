@@ -63,7 +63,7 @@ def serve(script: str) -> "tuple[CodeType, Optional[Rerun]]":
     if Watch.reason is not None:
         server.cold(Watch.reason)
     global _kept
-    _kept = server, handover, watch
+    _kept = server, handover, watch, code
     requests = server.serve(handover)
     if server.rerun is not None:
         server.rerun.requests = requests

@@ -3,6 +3,7 @@
 ::
 
     script ends
+      nobody would notice what is done next     hurry
       threads are waited for                    the interpreter
       functions of atexit                       the interpreter; ours is the last
         nothing is left that would notice       _leftovers
@@ -16,13 +17,15 @@ docs/protocol.md, "Native".
 
 import atexit
 import os
+import posix
+import sys
 from fcntl import fcntl
 
 from . import _files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    from typing import NoReturn, Optional
 
     from ._leftovers import Leftovers
 
@@ -53,6 +56,18 @@ def status_of(error: SystemExit) -> int:
     return 1
 
 
+def hurry() -> None:
+    """End here if the interpreter has nothing to do first that anybody would notice."""
+    if leftovers is None or not _files.is_executor() or _is_inspected():
+        return
+    if leftovers.nothing_registered() and leftovers.none():
+        _close_and_exit()
+
+
+def _is_inspected() -> bool:
+    return bool(sys.flags.inspect) or b"PYTHONINSPECT" in posix.environ
+
+
 def _end() -> None:
     if not _files.is_executor():
         return
@@ -61,6 +76,10 @@ def _end() -> None:
         if leftovers is not None:
             leftovers.release()
         return
+    _close_and_exit()
+
+
+def _close_and_exit() -> "NoReturn":
     try:
         fcntl(1, _F_SETPIPE_SZ, _WHOLE)
     except OSError:

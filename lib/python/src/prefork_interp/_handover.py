@@ -107,8 +107,9 @@ def take() -> Handover:
     except (ValueError, OSError) as error:
         raise SystemExit(f"prefork_interp: cannot use {VARIABLE}={value!r}: {error}") from None
     if handover.native:
-        from . import _bytecode, _end, _places
+        from . import _bytecode, _end, _hooks, _places
 
+        _hooks.find()
         _bytecode.spare()
         _places.remember()
         _end.register()

@@ -44,8 +44,11 @@ def main() -> None:
             rerun.serve(code)
         exec(code, namespace)
         _end.status = 0
+        _end.hurry()
     except SystemExit as error:
         _end.status = _end.status_of(error)
+        if error.code is None or isinstance(error.code, int):
+            _end.hurry()  # nothing has to be printed
         raise
     except BaseException as error:
         # What the interpreter does about an interrupt is left to it.

@@ -17,6 +17,7 @@ in the server, and the rest when a script ends. In doubt there is something left
 
 import _thread
 import _warnings
+import atexit
 import gc
 import os
 import sys
@@ -36,6 +37,8 @@ _DOUBTFUL = frozenset("_ctypes _curses _dbm _gdbm _tkinter readline".split())
 if sys.version_info < (3, 11):
     _DOUBTFUL |= {"_sqlite3"}
 _SIMPLE = frozenset("markupsafe._speedups simplejson._speedups yaml._yaml".split())
+
+_COUNTED = sys.version_info < (3, 13)
 
 # What has to be done about the objects of a class.
 _NOTHING, _DOUBT, _CLASS, _FLUSH, _CALLBACK, _GENERATOR, _OPEN = range(7)
@@ -80,6 +83,7 @@ class Leftovers:
         gc.collect()
         self._last = _files.last_module()
         self._threads = _thread._count()
+        self._shutdown = getattr(sys.modules.get("threading"), "_shutdown", None)
         written: list = []
         self._doubt = not _known(list(sys.modules.values())) or not self._look(gc.get_objects(), written)
         self._written = [ref(file) for file in written]
@@ -96,6 +100,15 @@ class Leftovers:
         """
         if any(type(one) is _Young for one in gc.get_objects()):  # and the script has frozen none itself
             gc.unfreeze()
+
+    def nothing_registered(self) -> bool:
+        """Report that nobody would notice if neither threading nor atexit did anything at the end, but for this package."""
+        threading = sys.modules.get("threading")
+        if threading is not None and (threading._shutdown is not self._shutdown or threading._threading_atexits):
+            return False
+        logging = sys.modules.get("logging")
+        # It registers one function, this package another. What is unregistered still counts, up to Python 3.12.
+        return _COUNTED and atexit._ncallbacks() == (1 if logging is None else 2) and _has_no_handlers(logging)
 
     def none(self) -> bool:
         """Report that nothing is left, and that all is written; else that may have to be done yet."""
@@ -130,6 +143,17 @@ class Leftovers:
             if kind in matter and not _harmless(one, verdicts[kind], written):
                 return False
         return True
+
+
+def _has_no_handlers(logging: "ModuleType | None") -> bool:
+    """Report whether logging has nothing to flush or close but its own handler for stderr, which keeps nothing."""
+    if logging is None:
+        return True
+    try:
+        (handler,) = logging._handlerList
+        return type(handler()) is logging._StderrHandler
+    except (AttributeError, ValueError):
+        return False  # there are others, or it is not Python's own
 
 
 def _known(modules: "list[ModuleType]") -> bool:

@@ -19,7 +19,8 @@ import _signal
 import os
 import sys
 import time
-from posix import close, dup2, read, setpgid
+from _io import FileIO
+from posix import close, dup2, setpgid
 
 import prefork_interp
 
@@ -79,6 +80,7 @@ class Server:
             sys.path_importer_cache.pop(os.path.dirname(__file__), None)
         self._point.quiet()
         self._inbox, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._reader = FileIO(self._inbox, closefd=False)
         os.close(writer)  # executors open one of their own, through /proc
         flush()
         self._requests = Requests(self._ctl, self._point, self.changes)
@@ -189,11 +191,8 @@ class Server:
     def _pass_on(self) -> None:
         """Pass on what executors have reported to the inbox."""
         data = b""
-        try:
-            while piece := read(self._inbox, _files.PIECE):
-                data += piece
-        except BlockingIOError:
-            pass  # someone is about to write more
+        while piece := self._reader.read(_files.PIECE):
+            data += piece  # None, and no exception to be made, if someone is about to write more
         if not data:
             return
         new = {os.fsdecode(name) for name in data.split(b"\0") if name} - self._reported

@@ -15,6 +15,7 @@ half a dozen modules into the script.
 """
 
 import os
+from sys import byteorder
 from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, SCM_RIGHTS, SOL_SOCKET, socket
 
 GREETING = b"PFI\n\0\0\0\0"
@@ -184,7 +185,10 @@ def _size(length: bytes, what: str) -> int:
 def _descriptors(control: list) -> "list[int]":
     for level, kind, value in control:
         if level == SOL_SOCKET and kind == SCM_RIGHTS:
-            return memoryview(value).cast("i").tolist()
+            files = []
+            for at in range(0, len(value) - 3, 4):
+                files.append(int.from_bytes(value[at : at + 4], byteorder))
+            return files
     return []
 
 
