@@ -217,10 +217,11 @@ class Launcher:
 
     # ---- calls ----
 
-    def fork(self, stdin=None, count=None, together=True):
+    def fork(self, stdin=None, count=None, together=True, before=b"", behind=b""):
         """Have an executor forked for so many requests; stdin is a descriptor, or None for a pipe to feed.
 
         together: its descriptors come with the message, if the library can take them so.
+        before, behind: other messages, in the same write.
         """
         self.ids += 1
         id = struct.pack(">I", self.ids)
@@ -237,7 +238,7 @@ class Launcher:
         null = os.open(os.devnull, os.O_RDONLY)
         files = [theirs.fileno(), null, out_end, err_end]
         if together and self.settings.get("rights") == "4":
-            self._send(message, files)
+            self._send(before + message + behind, files)
         else:
             self.ctl.sendall(message)
             for number in files:

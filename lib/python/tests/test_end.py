@@ -26,6 +26,18 @@ QUICK = {
     "program": "import subprocess\np = subprocess.Popen(['true'])\np.wait()",
     "thread": "import threading\nt = threading.Thread(target=print)\nt.start()",
     "finished generator": "def f(): yield 1\ng = f()\nlist(g)",
+    "log": "import logging, sys\nlogging.basicConfig(stream=sys.stdout)\nlogging.error('x')",
+    "log kept": "import logging.handlers, sys\nlogging.getLogger().addHandler("
+    "logging.handlers.MemoryHandler(9, 99, logging.StreamHandler(sys.stdout)))\nlogging.error('x')",
+    "log of its own": "import logging\nclass H(logging.Handler):\n    def close(self): print('closed')\nh = H()",
+    "pool of threads": "from concurrent.futures import ThreadPoolExecutor\n"
+    "p = ThreadPoolExecutor(1)\nf = p.submit(print, 'x')",
+    "before threads are joined": "import threading\nthreading._register_atexit(print, 'end')",
+    "atexit instead of log": "import atexit, logging\natexit.unregister(logging.shutdown)\natexit.register(print, 'end')",
+    "exit in a function": "import sys\ndef f():\n    a = open('/etc/passwd')\n    sys.exit()\nf()",
+    "inspected": "import os\nos.environ['PYTHONINSPECT'] = 'x'",
+    "deleted on the way out": "class C:\n    def __del__(self): print('deleted')\n"
+    "def f():\n    c = C()\n    raise SystemExit(3)\nf()",
     "atexit": "import atexit\natexit.register(print, 'end')",
     "cycle": "a = []\na.append(a)",
     "written": "f = open('written', 'w')\nf.write('x' * 100)",

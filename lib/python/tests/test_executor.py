@@ -110,6 +110,32 @@ print(f.read(4), os.read(raw, 3), os.get_inheritable(raw), len(f.read()), len(os
         for _ in range(3):
             self.assertEqual(launcher.run().out, b"3456 b'567' False 9993 9992\n")
 
+    def test_random_numbers_of_what_the_script_seeds_at_fork_differ(self):
+        self.write(
+            "import os, random\nmine = random.Random(1)\nos.register_at_fork(after_in_child=mine.seed)\n"
+            "random.seed(1), random.gauss(0, 1)",
+            "mod.py",
+        )
+        launcher = self.launch("import mod, random\nprint(mod.mine.random(), random.gauss(0, 1), random.random())")
+        answers = [launcher.run().out.split() for _ in range(3)]
+        self.assertEqual([len(set(column)) for column in zip(*answers)], [3, 3, 3])
+
+    def test_random_numbers_of_what_the_script_forks_differ(self):
+        launcher = self.launch(
+            """\
+            import os, random
+            random.seed(1)
+            read, write = os.pipe()
+            for _ in range(3):
+                if not os.fork():
+                    os.write(write, b"%r\\n" % random.random())
+                    os._exit(0)
+                os.wait()
+            print(len(set(os.read(read, 999).split())))
+            """
+        )
+        self.assertEqual(launcher.run().out, b"3\n")
+
     def test_random_numbers_differ(self):
         launcher = self.launch("import random\nprint(random.random())")
         self.assertEqual(len({launcher.run().out for _ in range(10)}), 10)

@@ -277,6 +277,26 @@ class Life(Case):
             answer = launcher.fork(together=together).greet().send().finish()
             self.assertEqual(answer.out, b"served\n")
 
+    def test_messages_may_come_together(self):
+        launcher = self.launch("print('served')")
+        unknown = b"reap\0\0\0\4nope"
+        for before, behind, count in ((unknown, b"", None), (b"", unknown, 1), (2 * unknown, unknown, None), (unknown, b"", 1)):
+            with self.subTest(before=before, behind=behind):
+                answer = launcher.fork(count=count, before=before, behind=behind).greet().send().finish()
+                self.assertEqual((answer.out, answer.status), (b"served\n", 0))
+
+    def test_an_executor_is_reaped_and_the_next_forked_by_one_write(self):
+        launcher = self.launch("import os\nprint(len(os.listdir('/proc/self/fd')))")
+        call = launcher.fork().greet().send()
+        for _ in range(10):
+            out, _err = call._pump(b"")
+            self.assertEqual(out, b"4\n")
+            following = launcher.fork(before=b"reap\0\0\0\4" + call.id).greet().send()
+            self.assertEqual(launcher.until("done")[:8], call.id + bytes(4))
+            call.socket.close()
+            call = following
+        call.finish()
+
     def test_an_executor_has_a_process_group_of_its_own(self):
         answer = self.run_once("import os\nprint(os.getpgrp() == os.getpid())")
         self.assertEqual(answer.out, b"True\n")

@@ -16,15 +16,17 @@ ctl does. docs/protocol.md, "Native".
 """
 
 import _signal
+import _thread
 import os
 import sys
 import time
 from _io import FileIO
+from _socket import MSG_NOSIGNAL
 from posix import close, dup2, setpgid
 
 import prefork_interp
 
-from . import _bytecode, _end, _executor, _files, _places, _wire
+from . import _bytecode, _end, _executor, _files, _heap, _places, _wire
 from ._forkpoint import ForkPoint, flush
 from ._hooks import Hooks
 from ._leftovers import Leftovers
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from ._handover import Handover
     from ._rerun import Rerun
 
+_DONE = b"done\0\0\0\x20"  # the type, and the length of the rest
 GRACE = 5.0  # seconds that executors have between SIGTERM and SIGKILL
 
 
@@ -63,6 +66,9 @@ class Server:
         # To run the script several times in a process; None: it is not wanted, or cannot be.
         self.rerun: "Optional[Rerun]" = None
         self._executors: dict[bytes, int] = {}  # id -> process
+        # Whether setup has threads, which may print.
+        self._threads = False
+        self._filled = False
 
     def serve(self, handover: "Handover") -> Requests:
         """Reach the fork point and serve; return in each executor, with its first request taken.
@@ -80,9 +86,11 @@ class Server:
             sys.path_importer_cache.pop(os.path.dirname(__file__), None)
         self._point.quiet()
         self._inbox, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._reader = FileIO(self._inbox, closefd=False)
+        self._reader = FileIO(self._inbox, closefd=False).readinto
+        self._piece = bytearray(_files.PIECE)
         os.close(writer)  # executors open one of their own, through /proc
         flush()
+        self._threads = _thread._count() > 0
         self._requests = Requests(self._ctl, self._point, self.changes)
         self._announce()
         _files.become_server(self._inbox, self._with_modules, self._reported)
@@ -140,12 +148,16 @@ class Server:
 
     def _serve(self) -> Requests:
         ctl = self._ctl
+        files: "list[int]" = []
         try:
             while True:
-                kind, payload, files = receive_message(ctl)
+                kind, payload, received = receive_message(ctl)
+                if received:
+                    files = received  # of the next fork, be it in this message or in one that was sent with it
                 if kind == b"fork" and len(payload) in (4, 8):
                     if self._fork(payload, files):
                         return self._requests
+                    files = []
                 elif kind == b"reap":
                     self._reap(payload)
                 else:
@@ -160,7 +172,8 @@ class Server:
         id = message[:4]
         while len(files) < 4:  # the launcher does not send them together
             files.append(_wire.receive_descriptor(self._ctl))
-        flush()
+        if self._threads:
+            flush()  # nobody else prints here
         try:
             pid = os.fork()
         except OSError as error:
@@ -184,15 +197,23 @@ class Server:
         pid = self._executors.pop(id, None)
         if pid is None:
             return
-        done = id + wait(pid)
+        done = _DONE + id + wait(pid)
         self._pass_on()
-        self._tell(b"done", done)
+        try:
+            self._ctl.sendall(done, MSG_NOSIGNAL)
+        except OSError:
+            self._end(0)
+        if not self._filled:
+            # Now, since the first request need not wait for it.
+            self._filled = True
+            _heap.fill()
 
     def _pass_on(self) -> None:
         """Pass on what executors have reported to the inbox."""
         data = b""
-        while piece := self._reader.read(_files.PIECE):
-            data += piece  # None, and no exception to be made, if someone is about to write more
+        # None, and no exception to be made, if someone is about to write more.
+        while length := self._reader(self._piece):
+            data += self._piece[:length]
         if not data:
             return
         new = {os.fsdecode(name) for name in data.split(b"\0") if name} - self._reported

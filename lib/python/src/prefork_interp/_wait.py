@@ -9,6 +9,7 @@ import os
 import sys
 from _frozen_importlib import BuiltinImporter, module_from_spec
 from _frozen_importlib_external import PathFinder
+from posix import wait4
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,16 +41,18 @@ def _wait4(process: int) -> tuple:
     global _resource
     if _resource is None:
         _resource = _load()
-    missing = object()
-    of_script = sys.modules.get("resource", missing)
-    sys.modules["resource"] = _resource
+    modules = sys.modules
+    of_script = modules.get("resource", _UNKNOWN)
+    if of_script is _resource:
+        return wait4(process, 0)
+    modules["resource"] = _resource
     try:
-        return os.wait4(process, 0)
+        return wait4(process, 0)
     finally:
-        if of_script is missing:
-            del sys.modules["resource"]
+        if of_script is _UNKNOWN:
+            del modules["resource"]
         else:
-            sys.modules["resource"] = of_script
+            modules["resource"] = of_script
 
 
 def _load() -> "ModuleType":

@@ -20,8 +20,10 @@ from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, SCM_RIGHTS, SOL_
 
 GREETING = b"PFI\n\0\0\0\0"
 LONGEST = 16 << 20  # of a payload and of a request
-_USUAL = 1 << 16  # room for a request that is read at once
+# Room for a request that is read at once. The server has it, so that executors need not make it.
+_usual = [bytearray(1 << 16)]
 _SHORTEST = 12  # of the messages that a launcher sends: all have an id
+_ROOM = CMSG_SPACE(4 * 4)  # for the descriptors of a message
 
 
 class Garbled(Exception):
@@ -81,12 +83,14 @@ def receive(peer: socket, length: int) -> bytes:
 
 
 def receive_message(peer: socket) -> "tuple[bytes, bytes, list[int]]":
-    """Receive a message: type, payload, and the descriptors that have come with its first byte.
+    """Receive a message: type, payload, and the descriptors that have come with it.
+
+    Where a launcher sends several in one write, they come with the first of them.
 
     EOFError: the end. Garbled: too long.
     """
     # No message is shorter; so nothing of the next one is received with it.
-    data, control, _flags, _address = peer.recvmsg(_SHORTEST, CMSG_SPACE(4 * 4), MSG_CMSG_CLOEXEC)
+    data, control, _flags, _address = peer.recvmsg(_SHORTEST, _ROOM, MSG_CMSG_CLOEXEC)
     if not data:
         raise EOFError
     if len(data) < 8:
@@ -128,9 +132,10 @@ def receive_call(peer: socket, count: int) -> "tuple[list[int], dict[bytes, byte
 
     EOFError: the end. Garbled: it is not so many descriptors, or see :func:`parse_request`.
     """
-    data, control, _flags, _address = peer.recvmsg(_USUAL, CMSG_SPACE(4 * 3), MSG_CMSG_CLOEXEC)
-    if not data:
+    length, control, _flags, _address = peer.recvmsg_into(_usual, _ROOM, MSG_CMSG_CLOEXEC)
+    if not length:
         raise EOFError
+    data = bytes(_usual[0][:length])
     files = _descriptors(control)
     if data[0] or len(files) != count:
         raise Garbled(f"the call begins with {data[:1]!r} and {len(files)} descriptors, not {count}")
