@@ -26,7 +26,7 @@ from posix import close, dup2, setpgid
 
 import prefork_interp
 
-from . import _bytecode, _end, _executor, _files, _heap, _places, _wire
+from . import _bytecode, _end, _executor, _files, _places, _wire
 from ._forkpoint import ForkPoint, flush
 from ._hooks import Hooks
 from ._leftovers import Leftovers
@@ -68,7 +68,6 @@ class Server:
         self._executors: dict[bytes, int] = {}  # id -> process
         # Whether setup has threads, which may print.
         self._threads = False
-        self._filled = False
 
     def serve(self, handover: "Handover") -> Requests:
         """Reach the fork point and serve; return in each executor, with its first request taken.
@@ -203,10 +202,6 @@ class Server:
             self._ctl.sendall(done, MSG_NOSIGNAL)
         except OSError:
             self._end(0)
-        if not self._filled:
-            # Now, since the first request need not wait for it.
-            self._filled = True
-            _heap.fill()
 
     def _pass_on(self) -> None:
         """Pass on what executors have reported to the inbox."""
