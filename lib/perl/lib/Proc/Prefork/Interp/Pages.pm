@@ -21,7 +21,7 @@ sub AT_PAGESZ ()      { 6 }
 my $asked = 0;                        # executors that could have been asked
 my $heard = 0;                        # answers
 my %pages;                            # page => how many answers have it
-my @ranges;                           # address, length: what is populated
+my $ranges = '';                      # what is populated, as advise takes it
 my $size;                             # of a page
 my @watched;                          # first page, pages, which of them are this process's own: a string
 
@@ -55,15 +55,16 @@ sub answer {
     return;
 }
 
-# asked() is called in the server after each fork, until it returns false.
+# asked() is called in the server after each fork, until it returns false: enough is known.
 sub asked {
-    return ++$asked < ASKED;
+    return ++$asked < ASKED && $heard < ANSWERS;
 }
 
 # begin_anew() forgets what was found out, because the server has other memory now.
 sub begin_anew {
     ($asked, $heard) = (SPARED, 0);
-    (%pages, @ranges) = ();
+    %pages  = ();
+    $ranges = '';
     return;
 }
 
@@ -75,11 +76,12 @@ sub hear {
         }
         elsif (++$heard == ANSWERS) {
             $size = _page_size() // return;
+            my @ranges;
             for my $page (sort { $a <=> $b } grep { $pages{$_} == ANSWERS } keys %pages) {
                 push @ranges, $page, 0 if !@ranges || $ranges[-2] + $ranges[-1] < $page;
                 $ranges[-1] = $page - $ranges[-2] + 1;
             }
-            $_ *= $size for @ranges;
+            $ranges = pack 'L!*', map { $_ * $size } @ranges;
             %pages = ();
         }
     }
@@ -88,7 +90,7 @@ sub hear {
 
 # populate() copies the pages into this process.
 sub populate {
-    Proc::Prefork::Interp::Syscall::advise(POPULATE_WRITE, @ranges);
+    Proc::Prefork::Interp::Syscall::advise(POPULATE_WRITE, $ranges) if $ranges ne '';
     return;
 }
 

@@ -12,7 +12,7 @@ package Proc::Prefork::Interp::Syscall;
 #   collect   a process that ends, with what it has used  wait4       | waitpid
 #   session   become the leader of one                    setsid      | POSIX
 #   release   a descriptor that is a number               close       | close
-#   advise    the kernel about memory                     madvise     | -
+#   advise    the kernel about memory                     process_madvise, madvise | -
 #   leave     the process, with no END block run          exit_group  | POSIX
 #   whole     says that all has been written to a pipe    fcntl       | -
 #   duplicate a descriptor under another number           fcntl       | -
@@ -32,22 +32,23 @@ sub FD_CLOEXEC () { 1 }
 sub F_SETFD ()    { 2 }
 sub O_CLOEXEC ()  { 02000000 }
 sub F_DUPFD_CLOEXEC () { 1030 }
+sub PIDFD_SELF () { -10001 }     # PIDFD_SELF_THREAD_GROUP
 sub NOSIGNAL () { 0x4000 }       # no SIGPIPE if the other side is gone
 sub F_SETPIPE_SZ () { 1031 }
 sub WHOLE ()      { 32768 }      # the size of a pipe to which all has been written
 sub LARGE ()      { 65536 }      # a message that is larger comes in pieces
 
 # ELF machine and class (2: 64 bits) => numbers. The class keeps x32 out.
-my @CALLS   = qw(recvmsg sendto read dup3 wait4 setsid exit_group pidfd_open close madvise fcntl);
-my @GENERIC = (212, 206, 63, 24, 260, 157, 94, 434, 57, 233, 25);
+my @CALLS   = qw(recvmsg sendto read dup3 wait4 setsid exit_group pidfd_open close madvise fcntl process_madvise);
+my @GENERIC = (212, 206, 63, 24, 260, 157, 94, 434, 57, 233, 25, 440);
 my %NUMBERS = (
-    '62,2'  => [47,  44,  0, 292, 61,  112, 231, 434, 3, 28,  72],    # x86_64
-    '3,1'   => [372, 369, 3, 330, 114, 66,  252, 434, 6, 219, 55],    # i386
-    '40,1'  => [297, 290, 3, 358, 114, 66,  248, 434, 6, 220, 55],    # arm, EABI
-    '21,2'  => [342, 335, 3, 316, 114, 66,  234, 434, 6, 205, 55],    # ppc64, either byte order
-    '22,2'  => [372, 369, 3, 326, 114, 66,  248, 434, 6, 150, 55],    # s390x
-    '183,2' => \@GENERIC,                                         # aarch64
-    '243,2' => \@GENERIC,                                         # riscv64
+    '62,2'  => [47,  44,  0, 292, 61,  112, 231, 434, 3, 28,  72, 440],    # x86_64
+    '3,1'   => [372, 369, 3, 330, 114, 66,  252, 434, 6, 219, 55, 440],    # i386
+    '40,1'  => [297, 290, 3, 358, 114, 66,  248, 434, 6, 220, 55, 440],    # arm, EABI
+    '21,2'  => [342, 335, 3, 316, 114, 66,  234, 434, 6, 205, 55, 440],    # ppc64, either byte order
+    '22,2'  => [372, 369, 3, 326, 114, 66,  248, 434, 6, 150, 55, 440],    # s390x
+    '183,2' => \@GENERIC,                                                  # aarch64
+    '243,2' => \@GENERIC,                                                  # riscv64
 );
 
 my %number;       # name => number, empty if the machine is not in the table
@@ -256,12 +257,16 @@ sub release {
     return;
 }
 
-# advise($advice, $address, $length, ...) says the same of several ranges. Stops at the first error.
+# advise($advice, $vectors) says the same of several ranges: address, length, ..., each `L!`. A kernel before 6.15 has
+# to be told one by one, and stops at the first error.
 sub advise {
-    my $advice = shift;
-    my $call = $number{madvise} or return;
-    for (my $i = 0; $i < @_; $i += 2) {
-        syscall($call, $_[$i], $_[$i + 1], $advice) == 0 or return;
+    my ($advice, $vectors) = @_;
+    return unless $number{madvise};
+    my $count = length($vectors) / length pack 'L! L!', 0, 0;
+    return if syscall($number{process_madvise}, PIDFD_SELF, $vectors, $count, $advice, 0) > 0;
+    my @ranges = unpack 'L!*', $vectors;
+    while (my ($address, $length) = splice @ranges, 0, 2) {
+        syscall($number{madvise}, $address, $length, $advice) == 0 or return;
     }
     return;
 }
