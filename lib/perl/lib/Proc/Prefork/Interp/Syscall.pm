@@ -28,6 +28,7 @@ package Proc::Prefork::Interp::Syscall;
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
 
 sub EINTR ()      { 4 }
+sub CMSG_CLOEXEC () { 0x40000000 }
 sub FD_CLOEXEC () { 1 }
 sub F_SETFD ()    { 2 }
 sub O_CLOEXEC ()  { 02000000 }
@@ -56,10 +57,19 @@ my @kept;         # handles that must stay open
 my $transport;    # how descriptors are received: syscall, fdpass or none
 my %handle;       # number => handle, where one is needed
 
-# What gather reads into, made once, in the server: bytes, descriptors, and the structures that say so.
-my ($room, $size, $control, $vector, $message, $header);
-
-my ($status, $usage);    # what collect reads into
+# What the kernel writes to: one string, so that it lies on few pages.
+#
+#   msghdr │ VECTOR iovec │ CONTROL descriptors │ STATUS │ USAGE rusage │ BYTES what is read …
+sub VECTOR ()  { 64 }
+sub CONTROL () { 96 }
+sub STATUS ()  { 160 }
+sub USAGE ()   { 168 }
+sub BYTES ()   { 424 }
+sub GIVEN ()   { 'x[L!5] L!' }           # where recvmsg says how long the descriptors are
+sub USED ()    { 'x[160] i x4 l!5' }     # status and usage
+my $room = '';
+my $address;                      # of the room
+my $header;                       # what the msghdr is before a call
 
 # prepare($wanted, $version1) finds out which system calls can be made. Returns the way in which
 # descriptors are received: "syscall", "fdpass", or "none". $wanted is a test's.
@@ -103,7 +113,7 @@ sub _load {
 sub receive {
     my ($socket) = @_;
     if ($transport eq 'syscall') {
-        make_room(1) unless $size;
+        make_room(1) if $room eq '';
         return (gather(fileno $socket))[1];
     }
     my $received = IO::FDPass::recv(fileno $socket);
@@ -113,24 +123,27 @@ sub receive {
 # gather($number) reads what there is, at most LARGE bytes. Returns the bytes and the numbers of
 # the descriptors that have come with them; nothing at end-of-file or after an error. IO::FDPass
 # gives one descriptor and does not show its byte, which is taken for a zero.
-#
-# make_room() is called in the server before: an executor then copies the pages of the room that its
-# request takes, and no more. The structures of recvmsg(2) are the kernel's own, the same on each machine of a
-# class: `L!` is as wide as a pointer.
 sub gather {
     if ($transport ne 'syscall') {
         my $number = IO::FDPass::recv($_[0]);
         return $number < 0 ? () : ("\0", $number);
     }
     my $count;
-    do { $header = $message; $count = syscall $number{recvmsg}, $_[0], $header, 0x40000000 }    # MSG_CMSG_CLOEXEC
-        while $count == -1 && $! == EINTR;
-    return if $count < 1;
-    my ($given) = unpack 'L!', substr $header, 5 * length pack 'L!', 0;
-    return substr $room, 0, $count unless $given;
-    my ($length, $level, $type, @numbers) = unpack 'L! i i i*', substr $control, 0, $given;
-    return substr $room, 0, $count unless $level == 1 && $type == 1;                            # SOL_SOCKET, SCM_RIGHTS
-    return substr($room, 0, $count), @numbers[0 .. ($length - length pack 'L! i i') / 4 - 1];
+    do {
+        substr $room, 0, length $header, $header;
+        $count = syscall $number{recvmsg}, $_[0], $address, CMSG_CLOEXEC;
+    } while $count == -1 && $! == EINTR;
+    return $count < 1 ? () : gathered($count);
+}
+
+# gathered($count) returns what gather does, of so many bytes that have been read into the room.
+sub gathered {
+    my ($count) = @_;
+    my ($given) = unpack GIVEN, $room;
+    return substr $room, BYTES, $count unless $given;
+    my ($length, $level, $type, @numbers) = unpack 'L! i i i*', substr $room, CONTROL, $given;
+    return substr $room, BYTES, $count unless $level == 1 && $type == 1;    # SOL_SOCKET, SCM_RIGHTS
+    return substr($room, BYTES, $count), @numbers[0 .. ($length - length pack 'L! i i') / 4 - 1];
 }
 
 # several() tells whether more than one descriptor can come with a byte.
@@ -138,13 +151,15 @@ sub several {
     return $transport eq 'syscall';
 }
 
-# make_room($bytes) is called without an argument but for a test of one descriptor at a time.
+# make_room($bytes) makes what gather reads into, in the server: an executor then copies the pages of the room
+# that its request takes, and no more. The structures of recvmsg(2) are the kernel's own, the same on each machine of a
+# class: `L!` is as wide as a pointer. Called without an argument but for a test of one descriptor at a time.
 sub make_room {
-    $size = $_[0] // LARGE;
-    _buffer($room,    $size);
-    _buffer($control, 64);
-    $vector  = pack 'P L!', $room, $size;
-    $message = pack 'L! I x![L!] P L! P L! I x![L!]', 0, 0, $vector, 1, $control, 64, 0;
+    my $size = $_[0] // LARGE;
+    _buffer($room, BYTES + $size);
+    $address = unpack 'L!', pack 'P', $room;
+    $header  = pack 'L! I x![L!] L! L! L! L! I x![L!]', 0, 0, $address + VECTOR, 1, $address + CONTROL, 64, 0;
+    substr $room, VECTOR, length pack('L! L!', 0, 0), pack 'L! L!', $address + BYTES, $size;
     return;
 }
 
@@ -165,8 +180,8 @@ sub fetch {
         return $text;
     }
     my $count;
-    while (($count = syscall $number{read}, $pipe, $room, LARGE) > 0) {
-        $text .= substr $room, 0, $count;
+    while (($count = syscall $number{read}, $pipe, $address + BYTES, LARGE) > 0) {
+        $text .= substr $room, BYTES, $count;
         last if $count < LARGE;
     }
     return $text;
@@ -229,16 +244,13 @@ sub replace {
 sub collect {
     my ($pid) = @_;
     return (waitpid($pid, 0) == $pid ? $? : undef) unless $number{wait4};
-    if (!defined $status) {
-        _buffer($status, 4);
-        _buffer($usage,  256);
-    }
+    make_room(1) if $room eq '';
     my $found;
-    do { $found = syscall $number{wait4}, $pid, $status, 0, $usage }
+    do { $found = syscall $number{wait4}, $pid, $address + STATUS, 0, $address + USAGE }
         while $found == -1 && $! == EINTR;
     return if $found != $pid;
-    my ($user, $user_micro, $system, $system_micro, $kib) = unpack 'l!5', $usage;
-    return unpack('i', $status), $user * 1e6 + $user_micro, $system * 1e6 + $system_micro,
+    my ($status, $user, $user_micro, $system, $system_micro, $kib) = unpack USED, $room;
+    return $status, $user * 1e6 + $user_micro, $system * 1e6 + $system_micro,
         $kib * 1024;
 }
 
