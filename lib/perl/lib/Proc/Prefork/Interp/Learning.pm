@@ -25,6 +25,7 @@ my %settled;                     # name in %INC => 1: loaded at the fork point, 
 my %heard;                       # name in %INC => path => how many executors have loaded it
 my ($trial, $answers, @tried);   # while it is under way: the process, what it says, names
 my @passed;                      # names that the server may load
+my $idle = 1;                    # is there nothing to do until executors are heard?
 
 # begin($server) begins to learn. Under -T nobody can tell what a module looks at.
 sub begin {
@@ -46,7 +47,9 @@ sub news {
 sub hear {
     for my $string (@_) {
         my (undef, $name, $path) = split / /, $string, 3;
-        $heard{$name}{$path}++ unless $settled{$name};
+        next if $settled{$name};
+        $heard{$name}{$path}++;
+        undef $idle;
     }
     return;
 }
@@ -59,9 +62,16 @@ sub step {
     _listen() if $trial;
     return '' if $trial;
     return _load_some($server) if @passed;
-    my @names = grep { _is_wanted($_) } sort keys %heard or return '';
+    my @names = grep { _is_wanted($_) } sort keys %heard;
+    $idle = !@names;
+    return '' if $idle;
     _send_trial($server, @names) if _is_told($server->{ctl}{socket});
     return '';
+}
+
+# is_idle() tells whether step has nothing to do until the next executor is heard.
+sub is_idle {
+    return $idle;
 }
 
 # is_sound($name, $path) tells whether a module is one that executors have loaded from there, and that the server's

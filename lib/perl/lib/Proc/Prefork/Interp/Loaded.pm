@@ -146,11 +146,11 @@ sub open_inbox {
     return $number;
 }
 
-# forward($inbox, $ctl) passes on the files that executors have written; what is no path is for Ending, Pages or
-# Learning.
+# forward($inbox, $ctl, $text) passes on the files that executors have written; what is no path is for Ending, Pages or
+# Learning. $text, if given, is what has been read already.
 sub forward {
-    my ($inbox, $ctl) = @_;
-    my $text = Proc::Prefork::Interp::Syscall::fetch($inbox);
+    my ($inbox, $ctl, $text) = @_;
+    $text .= Proc::Prefork::Interp::Syscall::fetch($inbox);
     return if $text eq '';
     my @strings = split /\0/, $text;
     Proc::Prefork::Interp::Pages::hear(grep { /^pages / } @strings);

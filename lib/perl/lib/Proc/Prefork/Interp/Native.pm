@@ -35,7 +35,12 @@ sub serve {
     my $server = _begin($handover, %options);
     my ($learns, $asks, $reaps) = (1, 1);
     _load_rest($server);
-    while (my ($type, $payload) = _next_message($server)) {
+    while (1) {
+        if (!$learns && !$asks && _is_usual($server)) {
+            my $call = Proc::Prefork::Interp::Loop::run($server);
+            return _await_request($server, 1, $call) if defined $call;
+        }
+        my ($type, $payload) = _next_message($server) or last;
         $reaps ||= $type eq 'reap';    # the first request shares the processors with nothing of ours
         $learns &&= Proc::Prefork::Interp::Ending::learn() if $reaps;
         my $length = length($payload // '');
@@ -53,6 +58,13 @@ sub serve {
     }
     _end_executors($server);
     Proc::Prefork::Interp::Syscall::leave(0);
+}
+
+# May Loop do the server's work, until something unusual comes?
+sub _is_usual {
+    my ($server) = @_;
+    return $server->{several} && !$server->{reuse} && $server->{ctl}{unread} eq ''
+        && Proc::Prefork::Interp::Learning::is_idle();
 }
 
 # Says that the fork point is reached, or that it must not be used.
@@ -91,13 +103,15 @@ sub _begin {
     $server->{environment} = {%ENV};
     %ENV = ();    # so no executor has to do it
     _send($server, "PFN\n", Proc::Prefork::Interp::Wire::strings(@facts));
+    my $survey = $server->{prepared}{descriptors};
+    $server->{plain} = !@{ $survey->{duplicates} } && !@{ $survey->{files} };
     return $server;
 }
 
 # Loads what setup does not need, while the launcher looks at what setup has left: nobody waits for that.
 sub _load_rest {
     my ($server) = @_;
-    my @rest = map { "$folder/$_.pm" } qw(Ending Pages Learning);
+    my @rest = map { "$folder/$_.pm" } qw(Ending Pages Learning Loop);
     require $_ for @rest;
     delete @INC{@rest};
     Proc::Prefork::Interp::Learning::begin($server) unless $server->{reuse};
@@ -159,7 +173,8 @@ sub _fork {
     return 'server';
 }
 
-# From the fork to the script's first statement. Does not return if the launcher leaves. The call socket
+# From the fork to the script's first statement. Does not return if the launcher leaves. Loop has the like for the usual
+# executor. The call socket
 # of a persistent executor gets a number that no script expects.
 sub _become_executor {
     my ($server, $requests, $call, @standard) = @_;
@@ -172,6 +187,13 @@ sub _become_executor {
         or Proc::Prefork::Interp::Syscall::leave(0);
     Proc::Prefork::Interp::Pages::populate();
     Proc::Prefork::Interp::Pages::watch();
+    _await_request($server, $requests, $call);
+    return;
+}
+
+# In an executor that is parked.
+sub _await_request {
+    my ($server, $requests, $call) = @_;
     my ($environment, $arguments) =
         Proc::Prefork::Interp::Executor::receive($call, $server->{prepared}, 1)
         or Proc::Prefork::Interp::Syscall::leave(0);

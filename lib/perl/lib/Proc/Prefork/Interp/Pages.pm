@@ -16,19 +16,21 @@ sub SPARED ()         { 2 }           # executors that are not asked: somebody w
 sub ASKED ()          { 20 }          # executors, until it gives up
 sub MOST ()           { 4096 }        # pages of one answer
 sub POPULATE_WRITE () { 23 }
+sub PIDFD_SELF ()     { -10001 }      # PIDFD_SELF_THREAD_GROUP
 sub AT_PAGESZ ()      { 6 }
 
 my $asked = 0;                        # executors that could have been asked
 my $heard = 0;                        # answers
 my %pages;                            # page => how many answers have it
-my $ranges = '';                      # what is populated, as advise takes it
+my ($ranges, $vectors, $count) = ('', 0, 0);    # what is populated: pairs of address and length, where they are, how many
+my ($numbers) = Proc::Prefork::Interp::Syscall::tools();
 my $size;                             # of a page
 my @watched;                          # first page, pages, which of them are this process's own: a string
 
 # watch() notes in an executor that has not begun which pages are its own, if the server has not yet heard
 # enough; after that it does nothing.
 sub watch {
-    return if $asked < SPARED || $asked >= ASKED || $heard >= ANSWERS || length pack('L!', 0) != 8;
+    return if !$numbers->{madvise} || $asked < SPARED || $asked >= ASKED || $heard >= ANSWERS || length pack('L!', 0) != 8;
     $size = _page_size() // return;
     local $^W = 0;    # under -w perl finds addresses of 64 bits not portable
     for my $line (split /\n/, _read('/proc/self/maps', 1 << 20)) {
@@ -64,7 +66,7 @@ sub asked {
 sub begin_anew {
     ($asked, $heard) = (SPARED, 0);
     %pages  = ();
-    $ranges = '';
+    $count  = 0;
     return;
 }
 
@@ -81,16 +83,23 @@ sub hear {
                 push @ranges, $page, 0 if !@ranges || $ranges[-2] + $ranges[-1] < $page;
                 $ranges[-1] = $page - $ranges[-2] + 1;
             }
-            $ranges = pack 'L!*', map { $_ * $size } @ranges;
+            $ranges  = pack 'L!*', map { $_ * $size } @ranges;
+            $vectors = unpack 'L!', pack 'P', $ranges;
+            $count   = @ranges / 2;
             %pages = ();
         }
     }
     return;
 }
 
-# populate() copies the pages into this process.
+# populate() copies the pages into this process. A kernel before 6.15 has to be told one by one, and stops at the
+# first error.
 sub populate {
-    Proc::Prefork::Interp::Syscall::advise(POPULATE_WRITE, $ranges) if $ranges ne '';
+    return if !$count || syscall($numbers->{process_madvise}, PIDFD_SELF, $vectors, $count, POPULATE_WRITE, 0) > 0;
+    my @ranges = unpack 'L!*', $ranges;
+    while (my ($address, $length) = splice @ranges, 0, 2) {
+        syscall($numbers->{madvise}, $address, $length, POPULATE_WRITE) == 0 or return;
+    }
     return;
 }
 

@@ -12,7 +12,6 @@ package Proc::Prefork::Interp::Syscall;
 #   collect   a process that ends, with what it has used  wait4       | waitpid
 #   session   become the leader of one                    setsid      | POSIX
 #   release   a descriptor that is a number               close       | close
-#   advise    the kernel about memory                     process_madvise, madvise | -
 #   leave     the process, with no END block run          exit_group  | POSIX
 #   whole     says that all has been written to a pipe    fcntl       | -
 #   duplicate a descriptor under another number           fcntl       | -
@@ -33,7 +32,6 @@ sub FD_CLOEXEC () { 1 }
 sub F_SETFD ()    { 2 }
 sub O_CLOEXEC ()  { 02000000 }
 sub F_DUPFD_CLOEXEC () { 1030 }
-sub PIDFD_SELF () { -10001 }     # PIDFD_SELF_THREAD_GROUP
 sub NOSIGNAL () { 0x4000 }       # no SIGPIPE if the other side is gone
 sub F_SETPIPE_SZ () { 1031 }
 sub WHOLE ()      { 32768 }      # the size of a pipe to which all has been written
@@ -59,12 +57,14 @@ my %handle;       # number => handle, where one is needed
 
 # What the kernel writes to: one string, so that it lies on few pages.
 #
-#   msghdr │ VECTOR iovec │ CONTROL descriptors │ STATUS │ USAGE rusage │ BYTES what is read …
+#   msghdr │ VECTOR iovec │ CONTROL descriptors │ STATUS │ USAGE rusage │ BYTES what gather reads … │ SPARE what fetch reads
 sub VECTOR ()  { 64 }
 sub CONTROL () { 96 }
 sub STATUS ()  { 160 }
 sub USAGE ()   { 168 }
 sub BYTES ()   { 424 }
+sub SPARE ()   { BYTES + LARGE }
+sub PIECE ()   { 4096 }
 sub GIVEN ()   { 'x[L!5] L!' }           # where recvmsg says how long the descriptors are
 sub USED ()    { 'x[160] i x4 l!5' }     # status and usage
 my $room = '';
@@ -146,6 +146,12 @@ sub gathered {
     return substr($room, BYTES, $count), @numbers[0 .. ($length - length pack 'L! i i') / 4 - 1];
 }
 
+# tools() returns what gather works with, for Loop and Pages: references to the numbers and to the room, its address, and
+# what the msghdr is before a call.
+sub tools {
+    return \%number, \$room, $address, $header;
+}
+
 # several() tells whether more than one descriptor can come with a byte.
 sub several {
     return $transport eq 'syscall';
@@ -156,7 +162,7 @@ sub several {
 # class: `L!` is as wide as a pointer. Called without an argument but for a test of one descriptor at a time.
 sub make_room {
     my $size = $_[0] // LARGE;
-    _buffer($room, BYTES + $size);
+    _buffer($room, BYTES + $size + ($size == LARGE && PIECE));
     $address = unpack 'L!', pack 'P', $room;
     $header  = pack 'L! I x![L!] L! L! L! L! I x![L!]', 0, 0, $address + VECTOR, 1, $address + CONTROL, 64, 0;
     substr $room, VECTOR, length pack('L! L!', 0, 0), pack 'L! L!', $address + BYTES, $size;
@@ -180,9 +186,9 @@ sub fetch {
         return $text;
     }
     my $count;
-    while (($count = syscall $number{read}, $pipe, $address + BYTES, LARGE) > 0) {
-        $text .= substr $room, BYTES, $count;
-        last if $count < LARGE;
+    while (($count = syscall $number{read}, $pipe, $address + SPARE, PIECE) > 0) {
+        $text .= substr $room, SPARE, $count;
+        last if $count < PIECE;
     }
     return $text;
 }
@@ -265,20 +271,6 @@ sub release {
         else {
             syscall $number{close}, $_;
         }
-    }
-    return;
-}
-
-# advise($advice, $vectors) says the same of several ranges: address, length, ..., each `L!`. A kernel before 6.15 has
-# to be told one by one, and stops at the first error.
-sub advise {
-    my ($advice, $vectors) = @_;
-    return unless $number{madvise};
-    my $count = length($vectors) / length pack 'L! L!', 0, 0;
-    return if syscall($number{process_madvise}, PIDFD_SELF, $vectors, $count, $advice, 0) > 0;
-    my @ranges = unpack 'L!*', $vectors;
-    while (my ($address, $length) = splice @ranges, 0, 2) {
-        syscall($number{madvise}, $address, $length, $advice) == 0 or return;
     }
     return;
 }

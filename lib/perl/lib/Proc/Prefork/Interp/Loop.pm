@@ -1,0 +1,108 @@
+package Proc::Prefork::Interp::Loop;
+
+# The server's loop for as long as nothing unusual comes: `fork` and `reap`, and an executor's way until it is parked.
+# All else, and the time in which the server still learns, is Native's own loop.
+#
+# After a fork each page that is written to is copied, and the first call of a function writes to three: where perl counts
+# the calls, the function's variables, its arguments. So nothing is called here that can be done in place, and
+# system calls are made by the numbers, and into the memory, that Syscall has for them.
+
+use 5.020;    # brings strict, and loads no file that the script would see in %INC
+
+# `fork` and `reap` are 12 bytes: type, length of the id, id. vec reads them as numbers of 32 bits.
+sub FORK ()  { 0x666f726b }
+sub REAP ()  { 0x72656170 }
+sub WHOLE () { 12 }
+
+# What recvmsg says of descriptors: the length of all, that of the first header, its level and type, and four of them.
+sub GIVEN ()  { sprintf 'x[L!5] L! @%d L! i6', Proc::Prefork::Interp::Syscall::CONTROL() }
+sub HEADER () { length pack 'L! i6', (0) x 7 }
+sub USED ()   { Proc::Prefork::Interp::Syscall::USED() }
+sub BYTES ()  { Proc::Prefork::Interp::Syscall::BYTES() }
+sub SPARE ()  { Proc::Prefork::Interp::Syscall::SPARE() }
+
+my ($number, $room, $address, $header) = Proc::Prefork::Interp::Syscall::tools();
+my ($recvmsg, $wait4, $read, $sendto, $close, $dup3) = @$number{qw(recvmsg wait4 read sendto close dup3)};
+my $greeting = Proc::Prefork::Interp::Wire::GREETING();    # syscall wants a string that might be written to
+
+# run($server) returns in an executor that is parked: the number of its call socket. In the server it returns
+# nothing, when something unusual has come; what has been read and not been done is where Wire::next_message looks.
+sub run {
+    my ($server) = @_;
+    my ($ctl, $inbox, $running) = ($server->{ctl}{socket}, @$server{qw(inbox running)});
+    while (1) {
+        substr $$room, 0, length $header, $header;
+        my $end = BYTES + syscall $recvmsg, $ctl, $address, 0x40000000;    # MSG_CMSG_CLOEXEC
+        return if $end <= BYTES;
+        my ($given, $length, undef, undef, $call, $stdin, $stdout, $stderr) = unpack GIVEN, $$room;
+        my ($at, $news) = (BYTES);
+        while ($end - $at >= WHOLE && vec($$room, $at / 4 + 1, 32) == 4) {
+            my $id = substr $$room, $at + 8, 4;
+            if (vec($$room, $at / 4, 32) == FORK) {
+                last unless $given && $length == HEADER;
+                my $process = fork // last;
+                return _park($server, $call, $stdin, $stdout, $stderr) if !$process;
+                setpgrp $process, $process;    # so the group exists, whoever is first
+                $running->{$id} = $process;
+                syscall $close, $call;
+                syscall $close, $stdin;
+                syscall $close, $stdout;
+                syscall $close, $stderr;
+                $given = 0;
+            }
+            elsif (vec($$room, $at / 4, 32) == REAP && $running->{$id}) {
+                last if syscall($wait4, $running->{$id}, $address + Proc::Prefork::Interp::Syscall::STATUS(), 0,
+                    $address + Proc::Prefork::Interp::Syscall::USAGE()) != $running->{$id};
+                delete $running->{$id};
+                my $heard = syscall $read, $inbox, $address + SPARE, Proc::Prefork::Interp::Syscall::PIECE();
+                if ($heard > 0) {
+                    Proc::Prefork::Interp::Loaded::forward($inbox, $ctl, substr $$room, SPARE, $heard);
+                    $news = 1;
+                }
+                my ($status, $user, $user_micro, $system, $system_micro, $kib) = unpack USED, $$room;
+                $user   = $user * 1e6 + $user_micro;
+                $system = $system * 1e6 + $system_micro;
+                my $done = pack 'a4 N a4 N7', 'done', 32, $id, $status, $user / 2**32, $user % 2**32,
+                    $system / 2**32, $system % 2**32, $kib / 2**22, $kib * 1024 % 2**32;
+                syscall($sendto, $ctl, $done, length $done, Proc::Prefork::Interp::Syscall::NOSIGNAL(), 0, 0) > 0
+                    or Proc::Prefork::Interp::Wire::write_all($ctl, $done);
+            }
+            else {
+                last;
+            }
+            $at += WHOLE;
+        }
+        if ($at < $end || $given) {
+            my ($bytes, @numbers) = Proc::Prefork::Interp::Syscall::gathered($end - BYTES);
+            $server->{ctl}{unread}   = substr $bytes, $at - BYTES;
+            $server->{ctl}{received} = $given ? \@numbers : [];
+            return;
+        }
+        return if $news;
+    }
+}
+
+# In the executor. Where setup has opened files, or standard descriptors again, Executor has more to do.
+sub _park {
+    my ($server, $call, $stdin, $stdout, $stderr) = @_;
+    setpgrp 0, 0;
+    syscall $close, $server->{ctl}{socket};
+    syscall $close, $server->{inbox};
+    if ($server->{plain} && $call > 2) {
+        syscall($dup3, $stdin, 0, 0) + syscall($dup3, $stdout, 1, 0) + syscall($dup3, $stderr, 2, 0) == 3
+            or Proc::Prefork::Interp::Executor::refuse("cannot replace the standard descriptors: $!\n");
+        syscall $close, $stdin;
+        syscall $close, $stdout;
+        syscall $close, $stderr;
+        srand;
+    }
+    else {
+        Proc::Prefork::Interp::Executor::detach($server->{prepared}, $stdin, $stdout, $stderr);
+    }
+    syscall($sendto, $call, $greeting, length $greeting, Proc::Prefork::Interp::Syscall::NOSIGNAL(), 0, 0) > 0
+        or Proc::Prefork::Interp::Syscall::leave(0);
+    Proc::Prefork::Interp::Pages::populate();
+    return $call;
+}
+
+1;
