@@ -89,12 +89,12 @@ sub complain {
     return;
 }
 
-# receive($call, $prepared, $count) waits for the byte that says "go on", which comes with so many
+# receive($call, $prepared, $count, @begun) waits for the byte that says "go on", which comes with so many
 # descriptors (stdin, or all three), and for the request. Returns the environment and the arguments, as
-# Wire has them; nothing if the launcher has gone.
+# Wire has them; nothing if the launcher has gone. @begun, if given, is what has been gathered already.
 sub receive {
-    my ($call, $prepared, $count) = @_;
-    my ($data, @numbers) = Proc::Prefork::Interp::Syscall::gather($call) or return;
+    my ($call, $prepared, $count, @begun) = @_;
+    my ($data, @numbers) = @begun ? @begun : Proc::Prefork::Interp::Syscall::gather($call) or return;
     $data .= substr $^X, 0, 0 if ${^TAINT};    # what sysread reads is tainted under -T, and so is this
     my @request;
     local $@;
@@ -117,7 +117,8 @@ sub receive {
 # neither an alarm nor a handler of the script must happen to it before it has begun.
 sub take {
     my ($prepared, $environment, $arguments, $changes) = @_;
-    Proc::Prefork::Interp::Signals::restore($prepared->{signals});
+    my $signals = $prepared->{signals};
+    Proc::Prefork::Interp::Signals::restore($signals) if $signals->{alarm} || %{ $signals->{handlers} };
     replace_request($environment, $arguments, $changes);
     $_->() for @Proc::Prefork::Interp::after_fork;
     return;
@@ -142,14 +143,13 @@ sub replace_request {
         defined $changes->{$name} ? $ENV{$name} = $changes->{$name} : delete $ENV{$name};
     }
     @ARGV = @$arguments;
-    _decode_arguments();
+    _decode_arguments() if ${^UNICODE} & 32;
     $^T = time;
     return;
 }
 
 # `perl -CA` decodes the arguments at start; L makes that depend on the locale.
 sub _decode_arguments {
-    return unless ${^UNICODE} & 32;
     return if ${^UNICODE} & 64 && !${^UTF8LOCALE};
     utf8::decode($_) for @ARGV;
     return;

@@ -1,6 +1,6 @@
 package Proc::Prefork::Interp::Loop;
 
-# The server's loop for as long as nothing unusual comes: `fork` and `reap`, and an executor's way until it is parked.
+# The server's loop for as long as nothing unusual comes: `fork` and `reap`, and an executor's way to its request.
 # All else, and the time in which the server still learns, is Native's own loop.
 #
 # After a fork each page that is written to is copied, and the first call of a function writes to three: where perl counts
@@ -16,7 +16,9 @@ sub WHOLE () { 12 }
 
 # What recvmsg says of descriptors: the length of all, that of the first header, its level and type, and four of them.
 sub GIVEN ()  { sprintf 'x[L!5] L! @%d L! i6', Proc::Prefork::Interp::Syscall::CONTROL() }
-sub HEADER () { length pack 'L! i6', (0) x 7 }
+sub FOUR ()   { length pack 'L! i6', (0) x 7 }
+sub ONE ()    { length pack 'L! i3', (0) x 4 }
+sub REQUEST () { sprintf 'x[%d] C N', Proc::Prefork::Interp::Syscall::BYTES() }    # "go on", length
 sub USED ()   { Proc::Prefork::Interp::Syscall::USED() }
 sub BYTES ()  { Proc::Prefork::Interp::Syscall::BYTES() }
 sub SPARE ()  { Proc::Prefork::Interp::Syscall::SPARE() }
@@ -25,23 +27,26 @@ my ($number, $room, $address, $header) = Proc::Prefork::Interp::Syscall::tools()
 my ($recvmsg, $wait4, $read, $sendto, $close, $dup3) = @$number{qw(recvmsg wait4 read sendto close dup3)};
 my $greeting = Proc::Prefork::Interp::Wire::GREETING();    # syscall wants a string that might be written to
 
-# run($server) returns in an executor that is parked: the number of its call socket. In the server it returns
-# nothing, when something unusual has come; what has been read and not been done is where Wire::next_message looks.
+# run($server) returns true in an executor that has its request. In the server it returns false, when something
+# unusual has come; what has been read and not been done is where Wire::next_message looks.
 sub run {
     my ($server) = @_;
     my ($ctl, $inbox, $running) = ($server->{ctl}{socket}, @$server{qw(inbox running)});
     while (1) {
         substr $$room, 0, length $header, $header;
-        my $end = BYTES + syscall $recvmsg, $ctl, $address, 0x40000000;    # MSG_CMSG_CLOEXEC
-        return if $end <= BYTES;
+        my $end = BYTES + syscall $recvmsg, $ctl, $address, Proc::Prefork::Interp::Syscall::CMSG_CLOEXEC();
+        return '' if $end <= BYTES;
         my ($given, $length, undef, undef, $call, $stdin, $stdout, $stderr) = unpack GIVEN, $$room;
         my ($at, $news) = (BYTES);
         while ($end - $at >= WHOLE && vec($$room, $at / 4 + 1, 32) == 4) {
             my $id = substr $$room, $at + 8, 4;
             if (vec($$room, $at / 4, 32) == FORK) {
-                last unless $given && $length == HEADER;
+                last unless $given && $length == FOUR;
                 my $process = fork // last;
-                return _park($server, $call, $stdin, $stdout, $stderr) if !$process;
+                if (!$process) {
+                    _execute($server, $call, $stdin, $stdout, $stderr);
+                    return 1;
+                }
                 setpgrp $process, $process;    # so the group exists, whoever is first
                 $running->{$id} = $process;
                 syscall $close, $call;
@@ -76,14 +81,15 @@ sub run {
             my ($bytes, @numbers) = Proc::Prefork::Interp::Syscall::gathered($end - BYTES);
             $server->{ctl}{unread}   = substr $bytes, $at - BYTES;
             $server->{ctl}{received} = $given ? \@numbers : [];
-            return;
+            return '';
         }
-        return if $news;
+        return '' if $news;
     }
 }
 
-# In the executor. Where setup has opened files, or standard descriptors again, Executor has more to do.
-sub _park {
+# In the executor, until the script's next statement. Where setup has opened files, or standard descriptors again, and
+# where the request has not come at once, Executor has more to do.
+sub _execute {
     my ($server, $call, $stdin, $stdout, $stderr) = @_;
     setpgrp 0, 0;
     syscall $close, $server->{ctl}{socket};
@@ -102,7 +108,28 @@ sub _park {
     syscall($sendto, $call, $greeting, length $greeting, Proc::Prefork::Interp::Syscall::NOSIGNAL(), 0, 0) > 0
         or Proc::Prefork::Interp::Syscall::leave(0);
     Proc::Prefork::Interp::Pages::populate();
-    return $call;
+    substr $$room, 0, length $header, $header;
+    my $count = syscall $recvmsg, $call, $address, Proc::Prefork::Interp::Syscall::CMSG_CLOEXEC();
+    my ($given, $size, undef, undef, $input) = unpack GIVEN, $$room;
+    my ($go_on, $length) = unpack REQUEST, $$room;
+    local $@;
+    my @request;
+    if ($server->{plain} && $count == 5 + $length && $go_on == 0 && $given && $size == ONE) {
+        syscall($dup3, $input, 0, 0) == 0
+            or Proc::Prefork::Interp::Executor::refuse("cannot replace descriptor 0: $!\n");
+        syscall $close, $input;
+        @request = eval { Proc::Prefork::Interp::Wire::request(substr $$room, BYTES + 5, $length) }
+            or Proc::Prefork::Interp::Executor::refuse($@);
+    }
+    else {
+        @request = Proc::Prefork::Interp::Executor::receive($call, $server->{prepared}, 1,
+            $count > 0 ? Proc::Prefork::Interp::Syscall::gathered($count) : ())
+            or Proc::Prefork::Interp::Syscall::leave(0);
+    }
+    syscall $close, $call;
+    Proc::Prefork::Interp::Loaded::at_end(\&Proc::Prefork::Interp::Loaded::tell);
+    Proc::Prefork::Interp::Executor::take($server->{prepared}, @request, $server->{changes});
+    return;
 }
 
 1;

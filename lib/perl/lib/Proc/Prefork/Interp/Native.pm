@@ -37,8 +37,7 @@ sub serve {
     _load_rest($server);
     while (1) {
         if (!$learns && !$asks && _is_usual($server)) {
-            my $call = Proc::Prefork::Interp::Loop::run($server);
-            return _await_request($server, 1, $call) if defined $call;
+            return if Proc::Prefork::Interp::Loop::run($server);
         }
         my ($type, $payload) = _next_message($server) or last;
         $reaps ||= $type eq 'reap';    # the first request shares the processors with nothing of ours
@@ -104,7 +103,7 @@ sub _begin {
     %ENV = ();    # so no executor has to do it
     _send($server, "PFN\n", Proc::Prefork::Interp::Wire::strings(@facts));
     my $survey = $server->{prepared}{descriptors};
-    $server->{plain} = !@{ $survey->{duplicates} } && !@{ $survey->{files} };
+    $server->{plain} = !${^TAINT} && !@{ $survey->{duplicates} } && !@{ $survey->{files} };
     return $server;
 }
 
@@ -187,13 +186,6 @@ sub _become_executor {
         or Proc::Prefork::Interp::Syscall::leave(0);
     Proc::Prefork::Interp::Pages::populate();
     Proc::Prefork::Interp::Pages::watch();
-    _await_request($server, $requests, $call);
-    return;
-}
-
-# In an executor that is parked.
-sub _await_request {
-    my ($server, $requests, $call) = @_;
     my ($environment, $arguments) =
         Proc::Prefork::Interp::Executor::receive($call, $server->{prepared}, 1)
         or Proc::Prefork::Interp::Syscall::leave(0);

@@ -88,11 +88,8 @@ sub numbers64 {
 }
 
 # receive_request($socket, $begun) reads what the launcher sends after the byte that says
-# "go on"; $begun, if given, is what has been read of it already. Returns a reference to the
-# environment, as a list of NAME=value, and one to the arguments; nothing if the launcher is
-# gone; dies if it does not keep to the protocol.
-#
-# A value may be tainted, and has to stay so: split keeps that, a match would not.
+# "go on"; $begun, if given, is what has been read of it already. Returns what request does; nothing if the
+# launcher is gone; dies if it does not keep to the protocol.
 sub receive_request {
     my ($socket, $begun) = @_;
     my $text = read_exactly($socket, 4, $begun) // return;
@@ -100,7 +97,16 @@ sub receive_request {
     die "the request is too long\n" if $length > LONGEST;
     $text = read_exactly($socket, 4 + $length, $text) // return;
     die "more than the request has come\n" if length $text > 4 + $length;
-    my @strings = split /\0/, substr($text, 4), -1;
+    return request(substr $text, 4);
+}
+
+# request($text) returns a reference to the environment, as a list of NAME=value, and one to the arguments. Dies if
+# these are none.
+#
+# A value may be tainted, and has to stay so: split keeps that, a match would not.
+sub request {
+    my ($text) = @_;
+    my @strings = split /\0/, $text, -1;
     die "the request does not end in a NUL\n" unless @strings && pop(@strings) eq '';
     for my $end (0 .. $#strings) {
         if ($strings[$end] ne '') {
