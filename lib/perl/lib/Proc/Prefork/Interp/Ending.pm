@@ -189,7 +189,7 @@ sub quick {
 sub _is_something_left {
     local ($?, $!);
     return 1 if waitpid(-1, 1) != -1;        # WNOHANG; -1: there is no child
-    return 1 if unknown_libraries($libraries);
+    return 1 if $#DynaLoader::dl_librefs >= $libraries && unknown_libraries($libraries);
     for my $i (0 .. $#tables) {    # a table in another variable would be one reference more
         my $more = &Internals::SvREFCNT($tables[$i]) > $references[$i];
         my $news = %{ $tables[$i] } != $names[$i];

@@ -14,38 +14,46 @@ sub FORK ()  { 0x666f726b }
 sub REAP ()  { 0x72656170 }
 sub WHOLE () { 12 }
 
+sub FORKED ()   { Proc::Prefork::Interp::Native::FORKED() }
+sub REAPED ()   { Proc::Prefork::Interp::Native::REAPED() }
+sub EXECUTOR () { Proc::Prefork::Interp::Native::EXECUTOR() }
+sub BYTES ()    { Proc::Prefork::Interp::Syscall::BYTES() }
+sub SPARE ()    { Proc::Prefork::Interp::Syscall::SPARE() }
+sub STATUS ()   { Proc::Prefork::Interp::Syscall::STATUS() }
+sub USAGE ()    { Proc::Prefork::Interp::Syscall::USAGE() }
+sub CLOEXEC ()  { Proc::Prefork::Interp::Syscall::CMSG_CLOEXEC() }
+sub NOSIGNAL () { Proc::Prefork::Interp::Syscall::NOSIGNAL() }
+
 # What recvmsg says of descriptors: the length of all, that of the first header, its level and type, and four of them.
-sub GIVEN ()  { sprintf 'x[L!5] L! @%d L! i6', Proc::Prefork::Interp::Syscall::CONTROL() }
-sub FOUR ()   { length pack 'L! i6', (0) x 7 }
-sub ONE ()    { length pack 'L! i3', (0) x 4 }
-sub REQUEST () { sprintf 'x[%d] C N', Proc::Prefork::Interp::Syscall::BYTES() }    # "go on", length
-sub USED ()   { Proc::Prefork::Interp::Syscall::USED() }
-sub BYTES ()  { Proc::Prefork::Interp::Syscall::BYTES() }
-sub SPARE ()  { Proc::Prefork::Interp::Syscall::SPARE() }
+my $given_as = sprintf 'x[L!5] L! @%d L! i6', Proc::Prefork::Interp::Syscall::CONTROL();
+my ($one, $four) = map { length pack 'L! i2 i*', 0, 0, 0, (0) x $_ } 1, 4;
+my $request_as = sprintf 'x[%d] C N', BYTES;    # "go on", length
+my $used_as    = Proc::Prefork::Interp::Syscall::USED();
 
 my ($number, $room, $address, $header) = Proc::Prefork::Interp::Syscall::tools();
 my ($recvmsg, $wait4, $read, $sendto, $close, $dup3) = @$number{qw(recvmsg wait4 read sendto close dup3)};
 my $greeting = Proc::Prefork::Interp::Wire::GREETING();    # syscall wants a string that might be written to
 
-# run($server) returns true in an executor that has its request. In the server it returns false, when something
-# unusual has come; what has been read and not been done is where Wire::next_message looks.
+# run($server, $settled) returns what was done, in Native's bits: EXECUTOR in an executor that has its request. In the server
+# it goes on for as long as there is nothing else to do: the server is settled, has learned all that it can, and
+# no executor has said anything. What has been read and not been done is where Wire::next_message looks.
 sub run {
-    my ($server) = @_;
+    my ($server, $settled) = @_;
     my ($ctl, $inbox, $running) = ($server->{ctl}{socket}, @$server{qw(inbox running)});
     while (1) {
         substr $$room, 0, length $header, $header;
-        my $end = BYTES + syscall $recvmsg, $ctl, $address, Proc::Prefork::Interp::Syscall::CMSG_CLOEXEC();
-        return '' if $end <= BYTES;
-        my ($given, $length, undef, undef, $call, $stdin, $stdout, $stderr) = unpack GIVEN, $$room;
-        my ($at, $news) = (BYTES);
+        my $end = BYTES + syscall $recvmsg, $ctl, $address, CLOEXEC;
+        return 0 if $end <= BYTES;
+        my ($given, $length, undef, undef, $call, $stdin, $stdout, $stderr) = unpack $given_as, $$room;
+        my ($at, $done) = (BYTES, 0);
         while ($end - $at >= WHOLE && vec($$room, $at / 4 + 1, 32) == 4) {
             my $id = substr $$room, $at + 8, 4;
             if (vec($$room, $at / 4, 32) == FORK) {
-                last unless $given && $length == FOUR;
+                last unless $given && $length == $four;
                 my $process = fork // last;
                 if (!$process) {
-                    _execute($server, $call, $stdin, $stdout, $stderr);
-                    return 1;
+                    _execute($server, $settled, $call, $stdin, $stdout, $stderr);
+                    return EXECUTOR;
                 }
                 setpgrp $process, $process;    # so the group exists, whoever is first
                 $running->{$id} = $process;
@@ -54,23 +62,24 @@ sub run {
                 syscall $close, $stdout;
                 syscall $close, $stderr;
                 $given = 0;
+                $done |= FORKED;
             }
-            elsif (vec($$room, $at / 4, 32) == REAP && $running->{$id}) {
-                last if syscall($wait4, $running->{$id}, $address + Proc::Prefork::Interp::Syscall::STATUS(), 0,
-                    $address + Proc::Prefork::Interp::Syscall::USAGE()) != $running->{$id};
+            elsif (vec($$room, $at / 4, 32) == REAP && (my $process = $running->{$id})) {
+                last if syscall($wait4, $process, $address + STATUS, 0, $address + USAGE) != $process;
                 delete $running->{$id};
+                $done |= REAPED;
                 my $heard = syscall $read, $inbox, $address + SPARE, Proc::Prefork::Interp::Syscall::PIECE();
                 if ($heard > 0) {
                     Proc::Prefork::Interp::Loaded::forward($inbox, $ctl, substr $$room, SPARE, $heard);
-                    $news = 1;
+                    undef $settled;
                 }
-                my ($status, $user, $user_micro, $system, $system_micro, $kib) = unpack USED, $$room;
+                my ($status, $user, $user_micro, $system, $system_micro, $kib) = unpack $used_as, $$room;
                 $user   = $user * 1e6 + $user_micro;
                 $system = $system * 1e6 + $system_micro;
-                my $done = pack 'a4 N a4 N7', 'done', 32, $id, $status, $user / 2**32, $user % 2**32,
+                my $message = pack 'a4 N a4 N7', 'done', 32, $id, $status, $user / 2**32, $user % 2**32,
                     $system / 2**32, $system % 2**32, $kib / 2**22, $kib * 1024 % 2**32;
-                syscall($sendto, $ctl, $done, length $done, Proc::Prefork::Interp::Syscall::NOSIGNAL(), 0, 0) > 0
-                    or Proc::Prefork::Interp::Wire::write_all($ctl, $done);
+                syscall($sendto, $ctl, $message, length $message, NOSIGNAL, 0, 0) > 0
+                    or Proc::Prefork::Interp::Wire::write_all($ctl, $message);
             }
             else {
                 last;
@@ -81,17 +90,21 @@ sub run {
             my ($bytes, @numbers) = Proc::Prefork::Interp::Syscall::gathered($end - BYTES);
             $server->{ctl}{unread}   = substr $bytes, $at - BYTES;
             $server->{ctl}{received} = $given ? \@numbers : [];
-            return '';
+            return $done;
         }
-        return '' if $news;
+        return $done if !$settled;
     }
 }
 
 # In the executor, until the script's next statement. Where setup has opened files, or standard descriptors again, and
 # where the request has not come at once, Executor has more to do.
 sub _execute {
-    my ($server, $call, $stdin, $stdout, $stderr) = @_;
+    my ($server, $settled, $call, $stdin, $stdout, $stderr) = @_;
     setpgrp 0, 0;
+    if (!$settled) {
+        Proc::Prefork::Interp::Ending::forget();
+        Proc::Prefork::Interp::Learning::forget();
+    }
     syscall $close, $server->{ctl}{socket};
     syscall $close, $server->{inbox};
     if ($server->{plain} && $call > 2) {
@@ -105,16 +118,17 @@ sub _execute {
     else {
         Proc::Prefork::Interp::Executor::detach($server->{prepared}, $stdin, $stdout, $stderr);
     }
-    syscall($sendto, $call, $greeting, length $greeting, Proc::Prefork::Interp::Syscall::NOSIGNAL(), 0, 0) > 0
+    syscall($sendto, $call, $greeting, length $greeting, NOSIGNAL, 0, 0) > 0
         or Proc::Prefork::Interp::Syscall::leave(0);
     Proc::Prefork::Interp::Pages::populate();
+    Proc::Prefork::Interp::Pages::watch() if !$settled;
     substr $$room, 0, length $header, $header;
-    my $count = syscall $recvmsg, $call, $address, Proc::Prefork::Interp::Syscall::CMSG_CLOEXEC();
-    my ($given, $size, undef, undef, $input) = unpack GIVEN, $$room;
-    my ($go_on, $length) = unpack REQUEST, $$room;
+    my $count = syscall $recvmsg, $call, $address, CLOEXEC;
+    my ($given, $size, undef, undef, $input) = unpack $given_as, $$room;
+    my ($go_on, $length) = unpack $request_as, $$room;
     local $@;
     my @request;
-    if ($server->{plain} && $count == 5 + $length && $go_on == 0 && $given && $size == ONE) {
+    if ($server->{plain} && $count == 5 + $length && $go_on == 0 && $given && $size == $one) {
         syscall($dup3, $input, 0, 0) == 0
             or Proc::Prefork::Interp::Executor::refuse("cannot replace descriptor 0: $!\n");
         syscall $close, $input;

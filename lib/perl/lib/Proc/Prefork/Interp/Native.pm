@@ -24,6 +24,11 @@ my ($folder) = __FILE__ =~ m{^(.*)/Native\.pm$}s;
 
 sub GRACE () { 5 }    # seconds between SIGTERM and SIGKILL
 
+# What was done. Bits: several messages may come at once.
+sub FORKED ()   { 1 }
+sub REAPED ()   { 2 }
+sub EXECUTOR () { 4 }    # this is the executor, and it has its request
+
 # serve($handover, %options) makes this process the server. Options: notes (a reference to a list of
 # lines for the launcher), cold (why the script must not be warm), changes (what
 # setup has done to its environment; an automatic fork point has it), max_servers, reuse (executors
@@ -36,34 +41,35 @@ sub serve {
     my ($learns, $asks, $reaps) = (1, 1);
     _load_rest($server);
     while (1) {
-        if (!$learns && !$asks && _is_usual($server)) {
-            return if Proc::Prefork::Interp::Loop::run($server);
-        }
-        my ($type, $payload) = _next_message($server) or last;
-        $reaps ||= $type eq 'reap';    # the first request shares the processors with nothing of ours
+        my $settled = !$learns && !$asks && Proc::Prefork::Interp::Learning::is_idle();
+        my $done = _is_usual($server) && Proc::Prefork::Interp::Loop::run($server, $settled) || _do_next($server)
+            or last;
+        return if $done & EXECUTOR;
+        $reaps ||= $done & REAPED;    # the first request shares the processors with nothing of ours
         $learns &&= Proc::Prefork::Interp::Ending::learn() if $reaps;
-        my $length = length($payload // '');
-        if ($type eq 'fork' && ($length == 4 || $length == 8)) {
-            return if _fork($server, unpack 'a4 N', $payload) eq 'executor';
-            $asks &&= Proc::Prefork::Interp::Pages::asked();
-            ($learns, $asks) = (1, 1) if Proc::Prefork::Interp::Learning::step($server);
-        }
-        elsif ($type eq 'reap' && $length == 4) {
-            _reap($server, $payload);
-        }
-        else {
-            _fault($server, "a message that is not known: \"$type\"");
-        }
+        next unless $done & FORKED;
+        $asks &&= Proc::Prefork::Interp::Pages::asked();
+        ($learns, $asks) = (1, 1) if Proc::Prefork::Interp::Learning::step($server);
     }
     _end_executors($server);
     Proc::Prefork::Interp::Syscall::leave(0);
 }
 
-# May Loop do the server's work, until something unusual comes?
+# May Loop do the server's work, until something unusual comes? The first fork is no usual one.
 sub _is_usual {
     my ($server) = @_;
-    return $server->{several} && !$server->{reuse} && $server->{ctl}{unread} eq ''
-        && Proc::Prefork::Interp::Learning::is_idle();
+    return $server->{several} && !$server->{reuse} && $server->{forked} && $server->{ctl}{unread} eq '';
+}
+
+# Does what the next message says. Returns what was done, as Loop does; nothing at end-of-file.
+sub _do_next {
+    my ($server) = @_;
+    my ($type, $payload) = _next_message($server) or return;
+    my $length = length($payload // '');
+    return _fork($server, unpack 'a4 N', $payload) if $type eq 'fork' && ($length == 4 || $length == 8);
+    _fault($server, "a message that is not known: \"$type\"") if $type ne 'reap' || $length != 4;
+    _reap($server, $payload);
+    return REAPED;
 }
 
 # Says that the fork point is reached, or that it must not be used.
@@ -144,7 +150,7 @@ sub _next_message {
     return Proc::Prefork::Interp::Wire::receive_message($server->{ctl}{socket});
 }
 
-# Returns "executor" in the executor, "server" in the server. The launcher says how many requests the
+# Returns EXECUTOR in the executor, FORKED in the server. The launcher says how many requests the
 # executor may serve; if it does not, one.
 sub _fork {
     my ($server, $id, $requests) = @_;
@@ -162,14 +168,14 @@ sub _fork {
     elsif ($process == 0) {
         setpgrp 0, 0;
         _become_executor($server, $server->{reuse} && $requests || 1, @received);
-        return 'executor';
+        return EXECUTOR;
     }
     else {
         setpgrp $process, $process;    # so the group exists, whoever is first
         $server->{running}{$id} = $process;
     }
     Proc::Prefork::Interp::Syscall::release(@received);
-    return 'server';
+    return FORKED;
 }
 
 # From the fork to the script's first statement. Does not return if the launcher leaves. Loop has the like for the usual
