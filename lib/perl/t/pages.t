@@ -21,7 +21,7 @@ print interruptions() - $before;
 SCRIPT
 for my $switches ([], ['-T']) {
     my $server = Launcher->start(script => $script, switches => $switches);
-    my @counts = map { $server->call->{stdout} } 1 .. 8;
+    my @counts = map { $server->call->{stdout} } 1 .. 16;
     cmp_ok $counts[0],  '>', 200, 'the first executor copies page by page';
     cmp_ok $counts[-1], '<', 50,  'a later one has them';
     is $server->stop, 0, 'the server ends';

@@ -41,6 +41,7 @@ sub serve {
     my ($learns, $asks, $reaps) = (1, 1);
     _load_rest($server);
     while (1) {
+        $server->{learned} = !$learns;
         my $settled = !$learns && !$asks && Proc::Prefork::Interp::Learning::is_idle();
         my $done = _is_usual($server) && Proc::Prefork::Interp::Loop::run($server, $settled) || _do_next($server)
             or last;
@@ -191,7 +192,7 @@ sub _become_executor {
     Proc::Prefork::Interp::Wire::write_all($call, Proc::Prefork::Interp::Wire::GREETING())
         or Proc::Prefork::Interp::Syscall::leave(0);
     Proc::Prefork::Interp::Pages::populate();
-    Proc::Prefork::Interp::Pages::watch();
+    Proc::Prefork::Interp::Pages::watch() if $server->{learned};    # what is learned moves the memory that is free
     my ($environment, $arguments) =
         Proc::Prefork::Interp::Executor::receive($call, $server->{prepared}, 1)
         or Proc::Prefork::Interp::Syscall::leave(0);
