@@ -8,7 +8,7 @@ package Proc::Prefork::Interp;
 #   Automatic.pm  automatic fork point    Handover  Loaded  Watch  Early ─▶ Native
 #
 #   Native and Version1 share Executor, Descriptors, Signals, Wire, Syscall. Native
-#   alone, behind the fork point: Ending, which sends Scout; Pages; Learning, which sends Trial; and Persistent, where the script has prefork_accept. Automatic with
+#   alone, behind the fork point: Loop, for what is usual; Ending, which sends Scout; Pages; Learning, which sends Trial; and Persistent, where the script has prefork_accept. Automatic with
 #   `reuse on`: Rerun ─▶ Persistent  Restore.
 
 use 5.020;    # brings strict, and loads no file that the script would see in %INC
