@@ -121,7 +121,7 @@ sub _execute {
     syscall($sendto, $call, $greeting, length $greeting, NOSIGNAL, 0, 0) > 0
         or Proc::Prefork::Interp::Syscall::leave(0);
     Proc::Prefork::Interp::Pages::populate();
-    Proc::Prefork::Interp::Pages::watch() if !$settled && $server->{learned};
+    Proc::Prefork::Interp::Pages::watch() if !$settled;
     substr $$room, 0, length $header, $header;
     my $count = syscall $recvmsg, $call, $address, CLOEXEC;
     my ($given, $size, undef, undef, $input) = unpack $given_as, $$room;

@@ -38,28 +38,25 @@ sub EXECUTOR () { 4 }    # this is the executor, and it has its request
 sub serve {
     my ($handover, %options) = @_;
     my $server = _begin($handover, %options);
-    my ($learns, $asks, $reaps) = (1, 1);
     _load_rest($server);
     while (1) {
-        $server->{learned} = !$learns;
-        my $settled = !$learns && !$asks && Proc::Prefork::Interp::Learning::is_idle();
+        my $settled = !$server->{asks} && Proc::Prefork::Interp::Learning::is_idle();
         my $done = _is_usual($server) && Proc::Prefork::Interp::Loop::run($server, $settled) || _do_next($server)
             or last;
         return if $done & EXECUTOR;
-        $reaps ||= $done & REAPED;    # the first request shares the processors with nothing of ours
-        $learns &&= Proc::Prefork::Interp::Ending::learn() if $reaps;
         next unless $done & FORKED;
-        $asks &&= Proc::Prefork::Interp::Pages::asked();
-        ($learns, $asks) = (1, 1) if Proc::Prefork::Interp::Learning::step($server);
+        $server->{asks} &&= Proc::Prefork::Interp::Pages::asked();
+        @$server{qw(learns asks)} = (1, 1) if Proc::Prefork::Interp::Learning::step($server);
     }
     _end_executors($server);
     Proc::Prefork::Interp::Syscall::leave(0);
 }
 
-# May Loop do the server's work, until something unusual comes? The first fork is no usual one.
+# May Loop do the server's work, until something unusual comes? The first fork is no usual one, and Ending learns
+# before each deed.
 sub _is_usual {
     my ($server) = @_;
-    return $server->{several} && !$server->{reuse} && $server->{forked} && $server->{ctl}{unread} eq '';
+    return $server->{several} && !$server->{reuse} && !$server->{learns} && $server->{forked} && $server->{ctl}{unread} eq '';
 }
 
 # Does what the next message says. Returns what was done, as Loop does; nothing at end-of-file.
@@ -67,6 +64,8 @@ sub _do_next {
     my ($server) = @_;
     my ($type, $payload) = _next_message($server) or return;
     my $length = length($payload // '');
+    $server->{reaps} ||= $type eq 'reap';    # the first request shares the processors with nothing of ours
+    $server->{learns} &&= Proc::Prefork::Interp::Ending::learn() if $server->{reaps};
     return _fork($server, unpack 'a4 N', $payload) if $type eq 'fork' && ($length == 4 || $length == 8);
     _fault($server, "a message that is not known: \"$type\"") if $type ne 'reap' || $length != 4;
     _reap($server, $payload);
@@ -90,6 +89,8 @@ sub _begin {
         several  => Proc::Prefork::Interp::Syscall::several(),
         reuse    => $options{reuse} && Proc::Prefork::Interp::Syscall::several(),
         prepared => Proc::Prefork::Interp::Executor::prepare(@own),
+        learns   => 1,     # Ending has to find out more
+        asks     => 1,     # Pages has to
     };
     Proc::Prefork::Interp::Loaded::send_new($ctl);
     Proc::Prefork::Interp::Loaded::send_missed($ctl);
@@ -192,7 +193,7 @@ sub _become_executor {
     Proc::Prefork::Interp::Wire::write_all($call, Proc::Prefork::Interp::Wire::GREETING())
         or Proc::Prefork::Interp::Syscall::leave(0);
     Proc::Prefork::Interp::Pages::populate();
-    Proc::Prefork::Interp::Pages::watch() if $server->{learned};    # what is learned moves the memory that is free
+    Proc::Prefork::Interp::Pages::watch() if !$server->{learns};    # what is learned moves the memory that is free
     my ($environment, $arguments) =
         Proc::Prefork::Interp::Executor::receive($call, $server->{prepared}, 1)
         or Proc::Prefork::Interp::Syscall::leave(0);
