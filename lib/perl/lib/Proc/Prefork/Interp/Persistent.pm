@@ -92,7 +92,7 @@ sub _let_go {
     chdir $own->{directory} or return '';
     my $survey = $own->{prepared}{descriptors};
     Proc::Prefork::Interp::Descriptors::renew($survey, $own->{call}, $own->{nowhere});
-    $own->{output} = Proc::Prefork::Interp::Syscall::duplicate(1, HIGH);
+    $own->{output} = fcntl STDOUT, Proc::Prefork::Interp::Syscall::F_DUPFD_CLOEXEC(), HIGH;
     Proc::Prefork::Interp::Ending::flush() or return '';
     Proc::Prefork::Interp::Descriptors::give($survey, ($own->{nowhere}) x 3);
     Proc::Prefork::Interp::Descriptors::forget_end();

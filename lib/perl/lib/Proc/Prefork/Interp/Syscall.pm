@@ -14,7 +14,6 @@ package Proc::Prefork::Interp::Syscall;
 #   release   a descriptor that is a number               close       | close
 #   leave     the process, with no END block run          exit_group  | POSIX
 #   whole     says that all has been written to a pipe    fcntl       | -
-#   duplicate a descriptor under another number           fcntl       | -
 #   watch     a process by a descriptor                   pidfd_open  | -
 #
 # The right column serves a machine that the table does not know. There a number gets a handle when it is first
@@ -28,8 +27,6 @@ use 5.020;    # brings strict, and loads no file that the script would see in %I
 
 sub EINTR ()      { 4 }
 sub CMSG_CLOEXEC () { 0x40000000 }
-sub FD_CLOEXEC () { 1 }
-sub F_SETFD ()    { 2 }
 sub O_CLOEXEC ()  { 02000000 }
 sub F_DUPFD_CLOEXEC () { 1030 }
 sub NOSIGNAL () { 0x4000 }       # no SIGPIPE if the other side is gone
@@ -221,15 +218,6 @@ sub _buffer {
     return;
 }
 
-# duplicate($number, $least) returns another number for the same: that or a higher one, close-on-exec. Nothing where it
-# cannot be had.
-sub duplicate {
-    my ($number, $least) = @_;
-    return unless $number{fcntl};
-    my $duplicate = syscall $number{fcntl}, $number + 0, F_DUPFD_CLOEXEC, $least + 0;
-    return $duplicate < 0 ? undef : $duplicate;
-}
-
 # replace($old, $new, $flags) makes $new, a number, a duplicate of $old; $flags is 0
 # or O_CLOEXEC. It works below PerlIO: a handle on $new keeps its layers. Returns
 # false after an error, with $! set.
@@ -240,7 +228,7 @@ sub replace {
     POSIX::dup2($old, $new) or return;
     return 1 unless $flags;
     open my $handle, '<&=', $new or return;
-    fcntl $handle, F_SETFD, FD_CLOEXEC;
+    fcntl $handle, 2, 1;    # F_SETFD, FD_CLOEXEC
     push @kept, $handle;    # closing it would close the number
     return 1;
 }
