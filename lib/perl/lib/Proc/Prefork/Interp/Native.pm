@@ -45,7 +45,7 @@ sub serve {
             or last;
         return if $done & EXECUTOR;
         next unless $done & FORKED;
-        $server->{asks} &&= Proc::Prefork::Interp::Pages::asked();
+        $server->{asks} &&= Proc::Prefork::Interp::Pages::asked() unless $server->{learns};    # which moves free memory
         @$server{qw(learns asks)} = (1, 1) if Proc::Prefork::Interp::Learning::step($server);
     }
     _end_executors($server);
