@@ -3,6 +3,7 @@ package pool
 import (
 	"cmp"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"io/fs"
 	"maps"
@@ -20,6 +21,7 @@ type sources struct {
 	files []*source
 	paths map[string]bool // of files
 	trees []string        // folders of which everything is a source
+	plain map[string]bool // while they are looked at: what is no link, and does not stand at the end of a path
 
 	trail atomic.Pointer[trail] // nil while nobody watches
 }
@@ -57,21 +59,25 @@ const maxHops = 40
 // takeSources looks at paths, which are absolute. What does not exist is a
 // source too: it may come into being.
 func takeSources(paths []string) *sources {
-	s := &sources{paths: map[string]bool{}}
+	s := &sources{paths: map[string]bool{}, plain: map[string]bool{}}
 	for _, path := range paths {
 		s.addPath(filepath.Clean(path))
 	}
+	s.plain = nil
 	return s
 }
 
 // with returns s, the files at paths, and what is missing, all absolute. What s has
 // already keeps its signature.
 func (s *sources) with(paths, missing []string) *sources {
-	more := &sources{files: slices.Clone(s.files), paths: maps.Clone(s.paths), trees: slices.Clone(s.trees)}
+	more := &sources{
+		files: slices.Clone(s.files), paths: maps.Clone(s.paths), trees: slices.Clone(s.trees), plain: map[string]bool{},
+	}
 	for _, path := range paths {
 		more.add(more.addLinks(filepath.Clean(path)), false)
 	}
 	more.addMissing(missing)
+	more.plain = nil
 	return more
 }
 
@@ -153,17 +159,30 @@ func below(path, folder string) bool {
 }
 
 // addLinks adds every symbolic link on the way to path and returns the path
-// without them.
+// without them. Most files are in a folder that another is in: it is looked at once.
 func (s *sources) addLinks(path string) string {
 	done := "/"
-	rest := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	if folder := filepath.Dir(path); s.plain[folder] {
+		done = folder
+	}
+	rest := strings.Split(strings.Trim(path[len(done):], "/"), "/")
 	for hops := 0; len(rest) > 0; {
 		name := rest[0]
 		rest = rest[1:]
 		step := filepath.Join(done, name)
+		if s.plain[step] {
+			done = step
+			continue
+		}
 		info, err := os.Lstat(step)
+		if errors.Is(err, fs.ErrNotExist) { // and so is all below it
+			return filepath.Join(append([]string{step}, rest...)...)
+		}
 		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
 			done = step
+			if len(rest) > 0 {
+				s.plain[step] = true
+			}
 			continue
 		}
 		s.add(step, true)

@@ -18,7 +18,8 @@ type spot struct {
 
 // spots returns what must be watched so that nothing happens to the sources
 // unnoticed: each of them, and each folder on the way from the root, of which
-// only the entries matter that lead to a source. A folder comes before what is in it.
+// only the entries matter that lead to a source. A folder comes before what is in it. What does
+// not exist needs no watch of its own: that it comes into being is an event of its folder.
 func (s *sources) spots() []*spot {
 	all := map[string]*spot{}
 	at := func(path string) *spot {
@@ -29,10 +30,12 @@ func (s *sources) spots() []*spot {
 	}
 	entered := map[string]bool{"/": true} // in the folder above
 	for _, file := range s.files {
-		if here := at(file.path); file.sig.folder {
+		switch {
+		case file.sig.folder:
+			here := at(file.path)
 			here.folder, here.names = true, append(here.names, every)
-		} else {
-			here.file = true
+		case file.sig.exists:
+			at(file.path).file = true
 		}
 		for path := file.path; !entered[path]; path = filepath.Dir(path) {
 			entered[path] = true
