@@ -17,11 +17,17 @@ open my $out, '>', $path or die $!;
 print $out $text;
 close $out;
 
-# What the server has found out counts for the executors that it forks afterwards.
+# What the server has found out counts for the executors that it forks afterwards. It sends the scout when it has
+# told of the first one's end.
 sub until_scout_is_back {
     my ($server) = @_;
-    open my $children, '<', "/proc/$server->{pid}/task/$server->{pid}/children" or die $!;
-    for my $child (split ' ', readline($children) // '') {
+    my @children;
+    for (1 .. 400) {
+        open my $children, '<', "/proc/$server->{pid}/task/$server->{pid}/children" or die $!;
+        @children = split ' ', readline($children) // '' and last;
+        select undef, undef, undef, 0.005;
+    }
+    for my $child (@children) {
         while (open my $stat, '<', "/proc/$child/stat") {
             last if readline($stat) =~ /\) Z/;
             select undef, undef, undef, 0.005;

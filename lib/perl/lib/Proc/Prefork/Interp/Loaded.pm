@@ -153,9 +153,11 @@ sub forward {
     $text .= Proc::Prefork::Interp::Syscall::fetch($inbox);
     return if $text eq '';
     my @strings = split /\0/, $text;
-    Proc::Prefork::Interp::Pages::hear(grep { /^pages / } @strings);
-    Proc::Prefork::Interp::Ending::remember(grep { /^\w+::/ } @strings);
-    Proc::Prefork::Interp::Learning::hear(grep { /^load / } @strings);
+    if (defined &Proc::Prefork::Interp::Pages::hear) {    # else nobody has anything else to tell
+        Proc::Prefork::Interp::Pages::hear(grep { /^pages / } @strings);
+        Proc::Prefork::Interp::Ending::remember(grep { /^\w+::/ } @strings);
+        Proc::Prefork::Interp::Learning::hear(grep { /^load / } @strings);
+    }
     my @new = fresh(grep { m{^/} } @strings) or return;
     Proc::Prefork::Interp::Wire::send_message($ctl, 'file',
         Proc::Prefork::Interp::Wire::strings(@new));
@@ -165,7 +167,7 @@ sub forward {
 # tell() writes the files and modules that are new to the inbox of the server. Called at the end of an
 # executor; whatever fails is ignored.
 sub tell {
-    post(fresh(files()), Proc::Prefork::Interp::Learning::news());
+    post(fresh(files()), defined &Proc::Prefork::Interp::Learning::news ? Proc::Prefork::Interp::Learning::news() : ());
     return;
 }
 

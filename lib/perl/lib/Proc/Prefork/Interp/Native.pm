@@ -22,6 +22,8 @@ use Proc::Prefork::Interp::Executor;
 our $can = \&UNIVERSAL::can;    # for Ending: a module of the script may put another in its place
 my ($folder) = __FILE__ =~ m{^(.*)/Native\.pm$}s;
 
+my $rest;    # true when _load_rest has been called
+
 sub GRACE () { 5 }    # seconds between SIGTERM and SIGKILL
 
 # What was done. Bits: several messages may come at once.
@@ -38,13 +40,13 @@ sub EXECUTOR () { 4 }    # this is the executor, and it has its request
 sub serve {
     my ($handover, %options) = @_;
     my $server = _begin($handover, %options);
-    _load_rest($server);
+    _load_rest($server) if $server->{reuse};
     while (1) {
-        my $settled = !$server->{asks} && Proc::Prefork::Interp::Learning::is_idle();
+        my $settled = $rest && !$server->{asks} && Proc::Prefork::Interp::Learning::is_idle();
         my $done = _is_usual($server) && Proc::Prefork::Interp::Loop::run($server, $settled) || _do_next($server)
             or last;
         return if $done & EXECUTOR;
-        next unless $done & FORKED;
+        next unless $rest && $done & FORKED;
         $server->{asks} &&= Proc::Prefork::Interp::Pages::asked() unless $server->{learns};    # which moves free memory
         @$server{qw(learns asks)} = (1, 1) if Proc::Prefork::Interp::Learning::step($server);
     }
@@ -64,11 +66,14 @@ sub _do_next {
     my ($server) = @_;
     my ($type, $payload) = _next_message($server) or return;
     my $length = length($payload // '');
-    $server->{reaps} ||= $type eq 'reap';    # the first request shares the processors with nothing of ours
     $server->{learns} &&= Proc::Prefork::Interp::Ending::learn() if $server->{reaps};
     return _fork($server, unpack 'a4 N', $payload) if $type eq 'fork' && ($length == 4 || $length == 8);
     _fault($server, "a message that is not known: \"$type\"") if $type ne 'reap' || $length != 4;
     _reap($server, $payload);
+    if (!$server->{reaps}++) {    # until then a request shares the processors with nothing of ours
+        _load_rest($server) unless $rest;
+        Proc::Prefork::Interp::Ending::learn();
+    }
     return REAPED;
 }
 
@@ -115,9 +120,10 @@ sub _begin {
     return $server;
 }
 
-# Loads what setup does not need, while the launcher looks at what setup has left: nobody waits for that.
+# Loads what executors can do without until a first request is over, unless one serves several.
 sub _load_rest {
     my ($server) = @_;
+    $rest = 1;
     my @rest = map { "$folder/$_.pm" } qw(Ending Pages Learning Loop);
     require $_ for @rest;
     delete @INC{@rest};
@@ -186,14 +192,18 @@ sub _fork {
 sub _become_executor {
     my ($server, $requests, $call, @standard) = @_;
     Proc::Prefork::Interp::Syscall::release($server->{ctl}{socket}, $server->{inbox});
-    Proc::Prefork::Interp::Ending::forget();
-    Proc::Prefork::Interp::Learning::forget();
+    if ($rest) {
+        Proc::Prefork::Interp::Ending::forget();
+        Proc::Prefork::Interp::Learning::forget();
+    }
     Proc::Prefork::Interp::Executor::detach($server->{prepared}, @standard);
     $call = _raise($call) if $requests > 1;
     Proc::Prefork::Interp::Wire::write_all($call, Proc::Prefork::Interp::Wire::GREETING())
         or Proc::Prefork::Interp::Syscall::leave(0);
-    Proc::Prefork::Interp::Pages::populate();
-    Proc::Prefork::Interp::Pages::watch() if !$server->{learns};    # what is learned moves the memory that is free
+    if ($rest) {
+        Proc::Prefork::Interp::Pages::populate();
+        Proc::Prefork::Interp::Pages::watch() if !$server->{learns};    # what is learned moves the memory that is free
+    }
     my ($environment, $arguments) =
         Proc::Prefork::Interp::Executor::receive($call, $server->{prepared}, 1)
         or Proc::Prefork::Interp::Syscall::leave(0);
