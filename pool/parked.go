@@ -25,6 +25,10 @@ const surplusAge = 15 * time.Second
 // it waits for a request. One that is asked meanwhile would do that at the request's expense.
 const settling = 10 * time.Millisecond
 
+// headStart is for how long the first request of a server that it has waited for shares the
+// processors with nothing that is made ahead of need, unless it is over or another comes.
+const headStart = 200 * time.Millisecond
+
 // growthInterval is after how many requests an executor's memory is looked at.
 const growthInterval = 16
 
@@ -42,6 +46,7 @@ func (p *Pool) expect() {
 	switch {
 	case p.current == nil: // it waits for a server, with others
 		p.target = max(p.target, len(p.starved)+1)
+	case time.Now().Before(p.current.aloneUntil): // none could be there
 	case len(p.current.parked) <= len(p.starved):
 		p.target++
 	}
@@ -99,8 +104,11 @@ func (p *Pool) park(now time.Time) {
 		return
 	}
 	ahead := p.ahead(s, now)
-	// In place of those that are about to start none is made until they have.
-	want := max(ahead-s.starting, 0) + p.waitingFor(s)
+	want := p.waitingFor(s)
+	if !p.isAlone(s, now) {
+		// In place of those that are about to start none is made until they have.
+		want += max(ahead-s.starting, 0)
+	}
 	for s.making+len(s.parked) < want && s.hasRoom() && p.makeExecutor(s) {
 	}
 	for len(s.parked) > p.atLeast() && now.Sub(s.parked[0].since) >= surplusAge {
@@ -112,6 +120,11 @@ func (p *Pool) park(now time.Time) {
 		keep = p.limits.ParkedMax // they have come back, and will be used again
 	}
 	s.dismiss(len(s.parked) - keep)
+}
+
+// isAlone reports whether s has nobody but the first request that has waited for it, for now.
+func (p *Pool) isAlone(s *server, now time.Time) bool {
+	return now.Before(s.aloneUntil) && s.leases+p.waitingFor(s) == 1
 }
 
 // ahead returns how many executors should wait for requests that have not come.

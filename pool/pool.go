@@ -223,6 +223,9 @@ func (p *Pool) untilDeadline() time.Duration {
 	if at := p.nextDismissal(); !at.IsZero() {
 		wait = min(wait, time.Until(at))
 	}
+	if s := p.current; s != nil && p.isAlone(s, time.Now()) {
+		wait = min(wait, time.Until(s.aloneUntil))
+	}
 	return max(0, wait)
 }
 

@@ -31,11 +31,12 @@ type server struct {
 	abort   context.CancelFunc // ends its setup
 	kill    *time.Timer
 
-	parked   []*executor // in the order in which they were parked
-	making   int         // executors that are about to be
-	starting int         // leases that have one, and are about to start it
-	life     context.Context
-	die      context.CancelFunc // ends life: no more executors are made
+	parked     []*executor // in the order in which they were parked
+	making     int         // executors that are about to be
+	starting   int         // leases that have one, and are about to start it
+	aloneUntil time.Time   // its first request has a head start; zero when that is over
+	life       context.Context
+	die        context.CancelFunc // ends life: no more executors are made
 }
 
 // launchIfNeeded starts a setup if one is due.
@@ -148,8 +149,12 @@ func (p *Pool) succeed(s *server) {
 		p.recycle(old, reason)
 	}
 	p.current = s
+	now := time.Now()
+	if len(p.starved) > 0 {
+		s.aloneUntil = now.Add(headStart)
+	}
 	for _, l := range p.starved {
-		l.since = time.Now()
+		l.since = now
 	}
 }
 

@@ -104,6 +104,7 @@ func (p *Pool) unbind(l *Lease) {
 	p.begun(l)
 	delete(p.leases, l)
 	l.server.leases--
+	l.server.aloneUntil = time.Time{}
 }
 
 // again has a lease whose executor was gone before it had the request wait for the
