@@ -26,8 +26,12 @@ const surplusAge = 15 * time.Second
 const settling = 10 * time.Millisecond
 
 // headStart is for how long the first request of a server that it has waited for shares the
-// processors with nothing that is made ahead of need, unless it is over or another comes.
-const headStart = 200 * time.Millisecond
+// processors with nothing that is made ahead of need, unless another comes. afterRun is how long
+// that goes on when it is over, while its answer is sent.
+const (
+	headStart = 200 * time.Millisecond
+	afterRun  = 20 * time.Millisecond
+)
 
 // growthInterval is after how many requests an executor's memory is looked at.
 const growthInterval = 16
@@ -124,7 +128,7 @@ func (p *Pool) park(now time.Time) {
 
 // isAlone reports whether s has nobody but the first request that has waited for it, for now.
 func (p *Pool) isAlone(s *server, now time.Time) bool {
-	return now.Before(s.aloneUntil) && s.leases+p.waitingFor(s) == 1
+	return now.Before(s.aloneUntil) && s.leases+p.waitingFor(s) <= 1
 }
 
 // ahead returns how many executors should wait for requests that have not come.

@@ -104,7 +104,9 @@ func (p *Pool) unbind(l *Lease) {
 	p.begun(l)
 	delete(p.leases, l)
 	l.server.leases--
-	l.server.aloneUntil = time.Time{}
+	if s, over := l.server, time.Now().Add(afterRun); over.Before(s.aloneUntil) {
+		s.aloneUntil = over
+	}
 }
 
 // again has a lease whose executor was gone before it had the request wait for the
