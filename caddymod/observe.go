@@ -39,6 +39,9 @@ func (x *exchange) observeCall() {
 		x.output.slowDown()
 		go x.logStderr(stderr) // until nobody holds the other end
 	})
+	if x.output.hasty() {
+		x.output.slowDown()
+	}
 	x.lease.AfterEnd(func() {
 		x.ran = x.took()
 		x.output.ended()

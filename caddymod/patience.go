@@ -50,6 +50,11 @@ type patience struct {
 	most    time.Duration // from the call to the end of what the script may ask for
 }
 
+// hasty reports whether a limit may end a script before quickness has it looked at.
+func (p patience) hasty() bool {
+	return p.first > 0 && p.first < quickness.delay || p.silence > 0 && p.silence < quickness.delay
+}
+
 // patience returns that of each request.
 func (l Limits) patience() patience {
 	return patience{

@@ -24,13 +24,14 @@
 //	  │                       └─▶ EXECUTOR        own process group, one per call
 //	  │◀─ greeting ───────────────┤ parked: the greeting is read with the next request
 //	  │── request ───────────────▶│
-//	  │                           ┆ runs the script, and ends: seen by pidfd
+//	  │                           ┆ runs the script, and ends: looked at soon, or seen by pidfd
 //	  │── reap ──────────────▶│
 //	  │◀─ status, usage ──────┤
 //
 // The ends of all executors of a server are seen by one goroutine, which waits for one epoll
-// instance, the [vigil]: while parked an executor is known by its call socket, then
-// by its pidfd. Another hears what the server says on ctl. Neither may block.
+// instance, the [vigil]: while parked an executor is known by its call socket, and by its pidfd when it
+// takes long or somebody waits for its end. Most do not: see sweep. Another goroutine hears what the
+// server says on ctl. Neither may block.
 //
 // # Processes of a warm script, protocol v1
 //
