@@ -19,9 +19,8 @@ import atexit
 import os
 import posix
 import sys
-from fcntl import fcntl
 
-from . import _files
+from . import _files, _unseen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ leftovers: "Optional[Leftovers]" = None
 # The size that a pipe gets to which all has been written that will be; docs/protocol.md, "The end of an executor".
 _F_SETPIPE_SZ = 1031
 _WHOLE = 32768
+_fcntl = _unseen.load("fcntl")
 # The exit status, once it is known; None: leave it to the interpreter.
 status: "Optional[int]" = None
 
@@ -81,7 +81,7 @@ def _end() -> None:
 
 def _close_and_exit() -> "NoReturn":
     try:
-        fcntl(1, _F_SETPIPE_SZ, _WHOLE)
+        _fcntl.fcntl(1, _F_SETPIPE_SZ, _WHOLE)
     except OSError:
         pass  # it is no pipe
     for number in (1, 2, 0):

@@ -1,15 +1,14 @@
 """Wait for an executor, with what it has used.
 
-os.wait4 imports the module ``resource`` by its name. A script may have a module
-of that name in its own folder, and what the server loads is seen by executors;
-so Python's own is loaded from where it is, and lent for the time of the call.
+os.wait4 imports the module ``resource`` by its name; so Python's own is lent to
+:data:`sys.modules` for the time of the call.
 """
 
 import os
 import sys
-from _frozen_importlib import BuiltinImporter, module_from_spec
-from _frozen_importlib_external import PathFinder
 from posix import wait4
+
+from . import _unseen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def wait(process: int) -> bytes:
 def _wait4(process: int) -> tuple:
     global _resource
     if _resource is None:
-        _resource = _load()
+        _resource = _unseen.load("resource")
     modules = sys.modules
     of_script = modules.get("resource", _UNKNOWN)
     if of_script is _resource:
@@ -53,16 +52,3 @@ def _wait4(process: int) -> tuple:
             del modules["resource"]
         else:
             modules["resource"] = of_script
-
-
-def _load() -> "ModuleType":
-    library = os.path.dirname(os.__file__)
-    spec = BuiltinImporter.find_spec("resource")
-    if spec is None:
-        spec = PathFinder.find_spec("resource", [library + "/lib-dynload", library])
-    if spec is None:
-        raise ImportError("this Python has no module resource")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    spec._initializing = False  # each import asks, and answers itself by an exception if it is not there
-    return module
