@@ -196,10 +196,11 @@ func (s *native) Stop() {
 	}
 }
 
-// Kill implements [Process].
+// Kill implements [Process]. A server that is stopped first may end by itself in between, and what setup has
+// left running would go on.
 func (s *native) Kill() {
-	s.Stop()
 	s.child.doom(syscall.SIGKILL)
+	s.Stop()
 }
 
 // Park implements [Process]. It does not wait for the executor, but for a place among

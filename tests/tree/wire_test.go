@@ -123,6 +123,7 @@ func (c *wireCase) exchange(s *site.Site) (*answer, error) {
 			values[i] = plain(s, row{}, values[i])
 		}
 	}
+	a.noteTrailers()
 	a.forgetServers(c.output)
 	a.forgetPage()
 	a.readEnvironment()
@@ -152,6 +153,18 @@ func readAnswer(raw []byte, method string) *answer {
 		}
 		return a
 	}
+}
+
+// noteTrailers takes the field that announces trailers as net/http does for a body in chunks. Whether Apache's is
+// depends on when the script ends.
+func (a *answer) noteTrailers() {
+	for _, name := range a.header["Trailer"] {
+		if a.trailer == nil {
+			a.trailer = http.Header{}
+		}
+		a.trailer[http.CanonicalHeaderKey(name)] = nil
+	}
+	a.header.Del("Trailer")
 }
 
 // forgetServers takes from an answer the fields that a server makes, but if the script
