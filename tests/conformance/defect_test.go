@@ -66,16 +66,24 @@ func (d *defect) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	d.registry.Close(ctx)
-	for _, process := range leak.Processes(d.folder) {
-		number, _, _ := strings.Cut(process, ":")
-		if pid, err := strconv.Atoi(number); err == nil {
-			if p, err := os.FindProcess(pid); err == nil {
-				_ = p.Kill()
-			}
-		}
-	}
+	d.kill()
 	for _, r := range d.begun {
 		r.wait()
+	}
+	d.kill() // a client whose server was killed may have started another
+}
+
+// kill kills what there is, until nothing is left.
+func (d *defect) kill() {
+	for left := leak.Processes(d.folder); len(left) > 0; left = leak.Processes(d.folder) {
+		for _, process := range left {
+			number, _, _ := strings.Cut(process, ":")
+			if pid, err := strconv.Atoi(number); err == nil {
+				if p, err := os.FindProcess(pid); err == nil {
+					_ = p.Kill()
+				}
+			}
+		}
 	}
 }
 

@@ -10,11 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,15 +87,27 @@ func Prepare(tb testing.TB, config string, files map[string]string) *Site {
 	return s
 }
 
-// FreeAddr returns a loopback address where nobody listens.
+// given has the ports that FreeAddr has returned: tests run side by side, and who has been given
+// one does not listen yet.
+var given sync.Map
+
+// FreeAddr returns a loopback address where nobody listens, and that no other caller has. Its port is none
+// that the kernel would give a client by itself.
 func FreeAddr(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
+	for range 1000 {
+		port := 15000 + rand.IntN(17000)
+		if _, taken := given.LoadOrStore(port, true); taken {
+			continue
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	tb.Fatal("there is no free port")
+	return ""
 }
 
 // Write writes an executable file of the site, or one that is not if its name
@@ -217,6 +231,10 @@ func (s *Site) loaded() error {
 // does not hide what has failed.
 const mostShown = 8 << 10
 
+// ours is what is in a report of the race detector that has to do with us. Caddy has races of its own when it
+// starts, which nobody but Caddy can do anything about.
+var ours = regexp.MustCompile(`prefork-cgi/prefork-cgi/(caddymod|pool|prefork|cgi)\.`)
+
 // Stop ends Caddy as a service manager does, and shows the end of its log if the test has
 // failed.
 func (s *Site) Stop() {
@@ -228,10 +246,13 @@ func (s *Site) Stop() {
 		s.Cmd.Process.Kill()
 	}
 	log := s.Log.String()
-	for _, trouble := range []string{"DATA RACE", "panic: "} {
-		if _, after, found := strings.Cut(log, trouble); found {
-			s.T.Errorf("Caddy says %s%s", trouble, after[:min(len(after), mostShown)])
+	for report := range strings.SplitSeq(log, "==================") {
+		if strings.Contains(report, "DATA RACE") && ours.MatchString(report) {
+			s.T.Errorf("Caddy says %s", report[:min(len(report), mostShown)])
 		}
+	}
+	if _, after, found := strings.Cut(log, "panic: "); found {
+		s.T.Errorf("Caddy says panic: %s", after[:min(len(after), mostShown)])
 	}
 	if s.T.Failed() {
 		s.T.Logf("the end of the log:\n%s", log[max(0, len(log)-mostShown):])
