@@ -69,9 +69,6 @@ func (o *output) next(pausing bool) ([]byte, error) {
 	o.mu.Lock()
 	o.pausing, o.paused, o.body = pausing, false, true
 	o.mu.Unlock()
-	if pausing && o.buffer.Buffered() == 0 {
-		defer flushes.add(o.pauses).stop()
-	}
 	if _, err := o.buffer.Peek(1); err != nil {
 		return nil, err
 	}
@@ -105,6 +102,12 @@ func (o *output) discard() error {
 // Read reads from the pipe. It is for buffer.
 func (o *output) Read(p []byte) (int, error) {
 	o.sign(false)
+	if o.pausing { // most have ended by now, and no timer is to be set for them
+		if n, err := prefork.ReadReady(o.pipe, p); n > 0 || err != nil {
+			return n, err
+		}
+		defer flushes.add(o.pauses).stop()
+	}
 	for {
 		if err := o.arm(); err != nil {
 			return 0, err
