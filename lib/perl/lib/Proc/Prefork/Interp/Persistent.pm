@@ -66,9 +66,17 @@ sub park {
     my $told = Proc::Prefork::Interp::Wire::write_all($own->{call}, pack 'N', $status);
     Proc::Prefork::Interp::Syscall::release(delete $own->{output} // ());
     return unless $told;
+    forget_place();
     my @request = Proc::Prefork::Interp::Executor::receive($own->{call}, $own->{prepared}, 3) or return;
     $executor = $own;
     return @request;
+}
+
+# forget_place() has tell say that nothing has been written: CGI::Carp asks it whether there is a header already.
+sub forget_place {
+    local $.;    # seek makes a handle the one that messages name
+    seek $_, 0, 0 for *STDOUT, *STDERR;
+    return;
 }
 
 # let_go($own) makes this process one that has nothing of its request. Returns false if it cannot, or if the
@@ -93,10 +101,11 @@ sub _let_go {
     my $survey = $own->{prepared}{descriptors};
     Proc::Prefork::Interp::Descriptors::renew($survey, $own->{call}, $own->{nowhere});
     $own->{output} = fcntl STDOUT, Proc::Prefork::Interp::Syscall::F_DUPFD_CLOEXEC(), HIGH;
+    Proc::Prefork::Interp::Descriptors::give($survey, $own->{nowhere});
+    Proc::Prefork::Interp::Descriptors::forget_end();
+    # From here to the status as little as can be: the launcher has been woken by the output.
     Proc::Prefork::Interp::Ending::flush() or return '';
     Proc::Prefork::Interp::Descriptors::give($survey, ($own->{nowhere}) x 3);
-    Proc::Prefork::Interp::Descriptors::forget_end();
-    seek $_, 0, 0 for *STDOUT, *STDERR;    # what tell says: CGI::Carp asks it whether there is a header already
     return !grep { !Proc::Prefork::Interp::Ending::is_clean($_, UNCLEAN) } @handles;
 }
 

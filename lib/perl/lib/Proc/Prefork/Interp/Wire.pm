@@ -106,18 +106,14 @@ sub receive_request {
 # A value may be tainted, and has to stay so: split keeps that, a match would not.
 sub request {
     my ($text) = @_;
-    my @strings = split /\0/, $text, -1;
-    die "the request does not end in a NUL\n" unless @strings && pop(@strings) eq '';
-    for my $end (0 .. $#strings) {
-        if ($strings[$end] ne '') {
-            die "a variable of the request has no =\n" if index($strings[$end], '=') < 0;
-            next;
-        }
-        my @environment = splice @strings, 0, $end;
-        shift @strings;
-        return \@environment, \@strings;
-    }
-    die "the request's environment has no end\n";
+    die "the request does not end in a NUL\n" unless substr($text, -1) eq "\0";
+    my $end = index "\0$text", "\0\0";
+    die "the request's environment has no end\n" if $end < 0;
+    my @environment = split /\0/, substr $text, 0, $end;
+    die "a variable of the request has no =\n" if grep { index($_, '=') < 0 } @environment;
+    my @arguments = split /\0/, substr($text, $end + 1), -1;
+    pop @arguments;
+    return \@environment, \@arguments;
 }
 
 1;
