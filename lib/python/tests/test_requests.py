@@ -36,7 +36,7 @@ sys.exit(4)
         for n, answer in enumerate(answers):
             self.assertIn(f"{n}\nenviron({{'N': '{n}'}}) ['{n}'".encode(), answer.out)
             self.assertIn(b" " + bodies[n] + b" %d\n" % call.pid, answer.out)
-        self.assertEqual([a.err for a in answers], [b"[0, 1, 2, 3, 10]\n"] * 2 + [b"[0, 1, 2, 3]\n"])
+        self.assertEqual([a.err for a in answers], [b"[0, 1, 2, 3, 10, 11]\n"] * 2 + [b"[0, 1, 2, 3]\n"])
         self.assertEqual([b"behind" in a.out for a in answers], [False, False, True])
         self.assertEqual([a.status for a in answers], [0, 0, 4 << 8])
 

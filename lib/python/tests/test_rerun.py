@@ -130,7 +130,7 @@ class Rerun(Case):
         call = launcher.fork(count=1001).greet().send(env={"N": "0"})
         for n in range(1000):
             answer = call.again(b"body", {"N": str(n + 1)})
-            self.assertEqual((answer.out, answer.err, answer.status), (b"%d body 5\n" % n, b"", 0))
+            self.assertEqual((answer.out, answer.err, answer.status), (b"%d body 6\n" % n, b"", 0))
             if n in (10, 990):
                 used = memory(call.pid)
                 first = used if n == 10 else first

@@ -21,6 +21,7 @@ import sys
 from posix import close, dup2
 
 CLOSE_ON_EXEC = os.O_CLOEXEC
+STANDARD = (0, 1, 2)
 TIMERS = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
 
 
@@ -104,11 +105,15 @@ class ForkPoint:
         for file in files:
             close(file)
 
-    def empty_descriptors(self) -> None:
-        """Put 0, 1 and 2 and their twins on /dev/null: who reads the other ends is at the end."""
-        empty_standard((0, 1, 2))
+    def empty_descriptors(self, null: int) -> None:
+        """Put 0, 1 and 2 and their twins on /dev/null: who reads the other ends is at the end.
+
+        :param null: /dev/null, open for both ways.
+        """
+        for number in STANDARD:
+            dup2(null, number)
         for number, _twin, heritable in self._twins:
-            os.dup2(0, number, heritable)
+            dup2(null, number, heritable)
 
     def has_readers(self) -> bool:
         """Report whether setup has files open that are opened anew in each executor."""

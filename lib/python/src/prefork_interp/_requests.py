@@ -9,8 +9,8 @@
        |<-- 0 with 0, 1 and 2, request ------|     the script runs again
        |    ...
 
-While the script runs the call socket is open only if more may come, at a high
-number and closed when a program is executed. docs/protocol.md, "Native".
+While the script runs the call socket and /dev/null are open only if more may come, at high
+numbers and closed when a program is executed. docs/protocol.md, "Native".
 """
 
 import os
@@ -51,8 +51,12 @@ class Requests:
         # launcher has that when it sees the output end, and is not woken for it.
         self._output: "int | None" = None
         self._null = _stand_on_null()
+        # What 0, 1 and 2 are between two requests.
+        self._nowhere = -1
+        # sys.stdin is as it was made over /dev/null, but for what the script has done to it.
+        self._on_null = True
         # Called when descriptors 0, 1 and 2 have been exchanged for those of a further request.
-        self.renew: "Callable[[], object]" = _executor.renew_stdin
+        self.renew: "Callable[[], object]" = self._renew_stdin
 
     def first(self, count: int) -> None:
         """Prove to be alive, wait for the first request and take it; exit if there will be none.
@@ -63,6 +67,7 @@ class Requests:
         if count > 1:
             number = _move_up(call.detach())
             self._identity = _identity(number)
+            self._nowhere = _move_up(os.open(os.devnull, os.O_RDWR))
             self._call = call = _wire.adopt(number)
         self._left = count - 1
         try:
@@ -73,8 +78,7 @@ class Requests:
         if count == 1:
             call.close()
         self._point.take_descriptors(files)
-        if fstat(0)[1:3] != self._null:
-            _executor.renew_stdin()
+        self._renew_stdin()
         _executor.take(self._point, environment, arguments, self._changes)
 
     def more(self) -> bool:
@@ -84,7 +88,7 @@ class Requests:
     def let_go(self) -> None:
         """Have the launcher read end-of-file: all is written, and nothing can come any more. OSError: no descriptor is left."""
         if not self._empty:
-            self._point.empty_descriptors()
+            self._point.empty_descriptors(self._nowhere)
             self._empty = True
 
     def next(self, status: int) -> bool:
@@ -116,9 +120,17 @@ class Requests:
         self._left -= 1
         if not self._left:
             self._call.close()
+            os.close(self._nowhere)
         self._point.take_descriptors(files)
         self.renew()
         _executor.take(self._point, environment, arguments, self._changes)
+
+    def _renew_stdin(self) -> None:
+        """Have sys.stdin forget the last request's, if that was more than /dev/null, which knows nothing."""
+        on_null = fstat(0)[1:3] == self._null
+        if not on_null or not self._on_null or _is_closed(sys.__stdin__):
+            _executor.renew_stdin()
+        self._on_null = on_null
 
     def _end_output(self) -> None:
         if self._output is not None:
@@ -127,7 +139,7 @@ class Requests:
 
     def _finish(self) -> bool:
         """Leave nothing of the request; report whether that succeeds."""
-        if not _flush() or _identity(self._call.fileno()) != self._identity:
+        if _identity(self._call.fileno()) != self._identity:
             return False
         self._point.stop_timers()
         try:
@@ -135,6 +147,9 @@ class Requests:
             _files.report()
             if not self._empty:
                 self._output = os.dup(1)
+            # From here to the status as little as can be: the launcher has been woken by the output.
+            if not _flush():
+                return False
             self.let_go()
         except OSError:
             return False
@@ -142,6 +157,7 @@ class Requests:
 
     def _close(self) -> None:
         """Serve no more. The socket is left alone if the script has put something else in its place."""
+        self._end_output()
         if self._left and _identity(self._call.fileno()) == self._identity:
             self._call.close()
         else:
@@ -169,15 +185,23 @@ def _stand_on_null() -> "tuple[int, int] | None":
         os.close(null)
 
 
+def _is_closed(stream: object) -> bool:
+    try:
+        return stream.closed
+    except (AttributeError, ValueError):
+        return True  # it is detached, or there is none
+
+
 def _flush() -> bool:
     """Write what has been printed; report whether all of it is, so that none meets the next request."""
-    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        try:
-            stream.flush()
-        except (AttributeError, ValueError):
-            pass  # the script has closed or detached it, and nothing is in it
-        except OSError:
-            return False
+    for stream, original in (sys.stdout, sys.__stdout__), (sys.stderr, sys.__stderr__):
+        for each in (stream,) if stream is original else (stream, original):
+            try:
+                each.flush()
+            except (AttributeError, ValueError):
+                pass  # the script has closed or detached it, and nothing is in it
+            except OSError:
+                return False
     return True
 
 

@@ -167,12 +167,14 @@ def parse_request(data: bytes) -> "tuple[dict[bytes, bytes], list[bytes]]":
     if data[-1:] != b"\0" or b"" not in words:
         raise Garbled("a NUL is missing in the request")
     end = words.index(b"")
-    environment: dict[bytes, bytes] = {}
-    for word in words[:end]:
-        name, equals, value = word.partition(b"=")
-        if not equals:
-            raise Garbled(f"{word!r} in the request's environment has no '='")
-        environment.setdefault(name, value)
+    pairs = [word.split(b"=", 1) for word in words[:end]]
+    try:
+        environment: dict[bytes, bytes] = dict(pairs)
+    except ValueError:
+        bare = next(pair[0] for pair in pairs if len(pair) == 1)
+        raise Garbled(f"{bare!r} in the request's environment has no '='") from None
+    if len(environment) < len(pairs):
+        environment.update(reversed(pairs))
     return environment, words[end + 1 :]
 
 
