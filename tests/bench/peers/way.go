@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -21,8 +22,9 @@ type way struct {
 	// @SCRIPT@ its name, and @WORK@ the folder of all.
 	site string
 
-	// If it is ours: options, each a line. A way whose needs Caddy does not know is
-	// left out; of its wishes, only those that it does not know.
+	// If it is ours: how many requests are served at once, and options, each a line. A way
+	// whose needs Caddy does not know is left out; of its wishes, only those that it does not know.
+	atOnce        string
 	needs, wishes []string
 
 	// The program that serves it behind Caddy, with the same words.
@@ -40,7 +42,7 @@ const (
 
 var perlPages = []string{"hello", "mason"}
 
-// Persistent servers have so many processes, and all others may run so many at once.
+// Persistent servers, ours too, have so many processes, and all others may run so many at once.
 // So may mod_fcgid: a request for which none of its processes is free sleeps a second.
 const (
 	persistent = "4"
@@ -90,8 +92,11 @@ var peers = []way{
 	},
 }
 
-// parked keeps executors ahead of need.
-const parked = "parked 4 " + atOnce
+// Executors are kept ahead of need.
+const (
+	parked     = "parked 4 " + atOnce
+	parkedAll = "parked 4 " + persistent
+)
 
 // ours are the ways in which this module serves a script.
 var ours = []way{
@@ -115,14 +120,14 @@ var ours = []way{
 		name: "installed", title: "prefork_cgi, explicit, Debian's library", pages: perlPages, form: perlLibrary,
 		needs: []string{"library installed"},
 	}, {
-		name: "reuse", title: "prefork_cgi, script unchanged, persistent", pages: []string{"hello", "mason", "python"},
-		needs: []string{"reuse on", "max_requests 1000"}, wishes: []string{parked},
+		name: "reuse", title: "prefork_cgi, script unchanged, persistent ×" + persistent, pages: []string{"hello", "mason", "python"},
+		needs: []string{"reuse on", "max_requests 1000"}, wishes: []string{parkedAll}, atOnce: persistent,
 	}, {
-		name: "accept", title: "prefork_cgi, explicit, persistent", pages: perlPages, form: perlAccept,
-		needs: []string{"max_requests 1000"}, wishes: []string{parked},
+		name: "accept", title: "prefork_cgi, explicit, persistent ×" + persistent, pages: perlPages, form: perlAccept,
+		needs: []string{"max_requests 1000"}, wishes: []string{parkedAll}, atOnce: persistent,
 	}, {
-		name: "accept", title: "prefork_cgi, explicit, persistent", pages: []string{"python"}, form: pythonAccept,
-		needs: []string{"max_requests 1000"}, wishes: []string{parked},
+		name: "accept", title: "prefork_cgi, explicit, persistent ×" + persistent, pages: []string{"python"}, form: pythonAccept,
+		needs: []string{"max_requests 1000"}, wishes: []string{parkedAll}, atOnce: persistent,
 	},
 }
 
@@ -131,7 +136,7 @@ func ways() []way {
 	all := slices.Clone(peers)
 	for _, w := range ours {
 		w.ours, w.front = true, caddy
-		w.site = "prefork_cgi @URL@/* {\n\troot @WORK@\n\tmax_concurrent " + atOnce + "\n\tpass_env GITWEB_CONFIG\n@OPTIONS@}"
+		w.site = "prefork_cgi @URL@/* {\n\troot @WORK@\n\tmax_concurrent " + cmp.Or(w.atOnce, atOnce) + "\n\tpass_env GITWEB_CONFIG\n@OPTIONS@}"
 		all = append(all, w)
 	}
 	return all
