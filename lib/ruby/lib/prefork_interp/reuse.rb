@@ -30,18 +30,19 @@ module PreforkInterp
     # put back can be. If not, the process must end as it is.
     def possible?
       @left -= 1
-      @left >= 0 && standard_open? && @output.flush && put_back || close
+      @left >= 0 && standard_open? && put_back && @output.flush || close
     end
 
     # Says that the request has ended and waits for the next one. A Request, or +nil+ if none will come; then the script ends,
     # and nobody hears it.
     #
-    # The output ends after that: the launcher has the status when it sees that end, and is not woken for it.
+    # The output ends after that: the launcher has the status when it sees that end, and is not woken for it. As little
+    # as can be is done between the last output, for which it is woken, and its end.
     def next
       output = @descriptors.let_go { IO.for_fd(STDOUT.fcntl(F_DUPFD_CLOEXEC, HIGH)) }
-      forget_input
       Wire.write(@call, [0].pack('N'))
       output.close
+      forget_input
       Request.receive(@call, 3) || close
     rescue Errno::EPIPE
       close
