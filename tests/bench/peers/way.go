@@ -94,7 +94,7 @@ var peers = []way{
 
 // Executors are kept ahead of need.
 const (
-	parked     = "parked 4 " + atOnce
+	parked    = "parked 4 " + atOnce
 	parkedAll = "parked 4 " + persistent
 )
 
