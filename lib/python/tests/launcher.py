@@ -69,14 +69,17 @@ class Call:
             os.close(file)
         self.theirs = None
 
-    def again(self, body=b"", env=None, arguments=()):
-        """End the request by its status, and send another one; return the answer of the first."""
+    def again(self, body=b"", env=None, arguments=(), null=False):
+        """End the request by its status, and send another one; return the answer of the first.
+
+        null: the new one has /dev/null as its stdin, as one without a body has.
+        """
         out, err = self._pump(body)
         answer = Answer(out, err, self.status(), self.pid, None)
         if answer.status is None:
             self.stdin = self.out = self.err = None
             return answer
-        stdin, self.stdin = os.pipe()
+        stdin, self.stdin = (os.open(os.devnull, os.O_RDONLY), None) if null else os.pipe()
         self.out, out_end = os.pipe()
         self.err, err_end = os.pipe()
         words = [f"{n}={v}" for n, v in (environment() if env is None else env).items()]

@@ -40,6 +40,22 @@ sys.exit(4)
         self.assertEqual([b"behind" in a.out for a in answers], [False, False, True])
         self.assertEqual([a.status for a in answers], [0, 0, 4 << 8])
 
+    def test_stdin_is_each_requests_own(self):
+        call = self.begin(
+            """\
+    print(sys.stdin.closed, sys.stdin.seekable(), sys.stdin.readline().strip(), sys.stdin.read(1))
+    if "C" in os.environ:
+        sys.stdin.close()
+""",
+            count=7,
+        )
+        outputs = [call.again(b"left\nover", {}, null=True).out]
+        for environment, null in (({"C": "1"}, True), ({}, True), ({"C": "1"}, False), ({"C": "1"}, False), ({}, True)):
+            outputs.append(call.again(b"a\nbc" if call.stdin is not None else b"", environment, null=null).out)
+        outputs.append(call.finish().out)
+        null, piped = b"False True  \n", b"False False a b\n"
+        self.assertEqual(outputs, [b"False False left o\n", null, null, null, piped, piped, null])
+
     def test_with_one_request_the_loop_is_left_after_it(self):
         for count in (None, 1):
             answer = self.begin("    print('page')\nprint('end')", count).finish()

@@ -53,8 +53,8 @@ class Requests:
         self._null = _stand_on_null()
         # What 0, 1 and 2 are between two requests.
         self._nowhere = -1
-        # sys.stdin is as it was made over /dev/null, but for what the script has done to it.
-        self._on_null = True
+        # The request at hand has /dev/null as its stdin: nothing has been read ahead.
+        self._on_null = False
         # Called when descriptors 0, 1 and 2 have been exchanged for those of a further request.
         self.renew: "Callable[[], object]" = self._renew_stdin
 
@@ -78,7 +78,9 @@ class Requests:
         if count == 1:
             call.close()
         self._point.take_descriptors(files)
-        self._renew_stdin()
+        self._on_null = fstat(0)[1:3] == self._null
+        if not self._on_null:
+            _executor.renew_stdin()
         _executor.take(self._point, environment, arguments, self._changes)
 
     def more(self) -> bool:
@@ -126,11 +128,10 @@ class Requests:
         _executor.take(self._point, environment, arguments, self._changes)
 
     def _renew_stdin(self) -> None:
-        """Have sys.stdin forget the last request's, if that was more than /dev/null, which knows nothing."""
-        on_null = fstat(0)[1:3] == self._null
-        if not on_null or not self._on_null or _is_closed(sys.__stdin__):
+        """Have sys.stdin forget the last request's, unless that was /dev/null as this one's is, and is still open."""
+        before, self._on_null = self._on_null, fstat(0)[1:3] == self._null
+        if not (before and self._on_null) or _is_closed(sys.__stdin__):
             _executor.renew_stdin()
-        self._on_null = on_null
 
     def _end_output(self) -> None:
         if self._output is not None:
