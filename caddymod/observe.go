@@ -170,10 +170,12 @@ func (x *exchange) logEnd() {
 	countCall(status, x.failure, x.ran)
 	level := zapcore.DebugLevel
 	reason := cmp.Or(x.failure, x.output.reason()) // it may have gone on after its response, and for too long
-	switch failed, _, _ := statusOf(x.failure); {
-	case x.failure != nil && failed < http.StatusInternalServerError: // the client's fault, as Caddy has it
+	switch {
 	case x.failure != nil:
-		level = zapcore.ErrorLevel
+		// Below that it is the client's fault, as Caddy has it.
+		if failed, _, _ := statusOf(x.failure); failed >= http.StatusInternalServerError {
+			level = zapcore.ErrorLevel
+		}
 	case reason != nil || status.Crashed() || status.Code != 0:
 		level = zapcore.WarnLevel
 	}

@@ -139,11 +139,12 @@ func (x *exchange) copy(atOnce bool) error {
 
 // announced returns how long the script says the body is; -1 if it does not.
 func announced(response *cgi.Response) int64 {
-	n, err := strconv.ParseInt(response.Header.Get("Content-Length"), 10, 64)
-	if err != nil {
-		return -1
+	if length := response.Header.Get("Content-Length"); length != "" {
+		if n, err := strconv.ParseInt(length, 10, 64); err == nil {
+			return n
+		}
 	}
-	return n
+	return -1
 }
 
 // write writes a piece of the body. What the status or the announced length

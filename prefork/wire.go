@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -60,6 +61,13 @@ func appendMessage(b []byte, env, args []string) ([]byte, error) {
 	if err := errors.Join(checkStrings("environment", env), checkStrings("argument", args)); err != nil {
 		return nil, err
 	}
+	size := 4 + 1
+	for _, list := range [...][]string{env, args} {
+		for _, s := range list {
+			size += len(s) + 1
+		}
+	}
+	b = slices.Grow(b, size)
 	start := len(b)
 	b = append(b, 0, 0, 0, 0)
 	for _, s := range env {
