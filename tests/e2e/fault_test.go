@@ -22,14 +22,14 @@ import (
 	"github.com/prefork-cgi/prefork-cgi/tests/site"
 )
 
-// raw sends a request as it is written and returns the response.
+// raw sends a request as it is written and returns the response, which may come before all is sent: net/http's
+// client would say then that it could not write.
 func raw(t *testing.T, s *site.Site, text string, half bool) (*http.Response, string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", s.Addr)
 	site.Must(t, err)
 	t.Cleanup(func() { conn.Close() })
-	_, err = io.WriteString(conn, text)
-	site.Must(t, err)
+	_, _ = io.WriteString(conn, text)
 	if half {
 		site.Must(t, conn.(*net.TCPConn).CloseWrite())
 	}
