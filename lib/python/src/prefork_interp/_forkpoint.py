@@ -21,7 +21,6 @@ import sys
 from posix import close, dup2
 
 CLOSE_ON_EXEC = os.O_CLOEXEC
-STANDARD = (0, 1, 2)
 TIMERS = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
 
 
@@ -110,7 +109,7 @@ class ForkPoint:
 
         :param null: /dev/null, open for both ways.
         """
-        for number in STANDARD:
+        for number in range(3):
             dup2(null, number)
         for number, _twin, heritable in self._twins:
             dup2(null, number, heritable)

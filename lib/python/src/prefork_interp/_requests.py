@@ -195,14 +195,13 @@ def _is_closed(stream: object) -> bool:
 
 def _flush() -> bool:
     """Write what has been printed; report whether all of it is, so that none meets the next request."""
-    for stream, original in (sys.stdout, sys.__stdout__), (sys.stderr, sys.__stderr__):
-        for each in (stream,) if stream is original else (stream, original):
-            try:
-                each.flush()
-            except (AttributeError, ValueError):
-                pass  # the script has closed or detached it, and nothing is in it
-            except OSError:
-                return False
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        try:
+            stream.flush()
+        except (AttributeError, ValueError):
+            pass  # the script has closed or detached it, and nothing is in it
+        except OSError:
+            return False
     return True
 
 
