@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -29,7 +30,9 @@ func raw(t *testing.T, s *site.Site, text string, half bool) (*http.Response, st
 	conn, err := net.Dial("tcp", s.Addr)
 	site.Must(t, err)
 	t.Cleanup(func() { conn.Close() })
-	_, _ = io.WriteString(conn, text)
+	if _, err = io.WriteString(conn, text); !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		site.Must(t, err)
+	}
 	if half {
 		site.Must(t, conn.(*net.TCPConn).CloseWrite())
 	}
