@@ -184,7 +184,7 @@ func TestUsageOfEachRequest(t *testing.T) {
 		log_append peak {http.prefork_cgi.peak_memory}
 		log_append code {http.prefork_cgi.exit_status}
 		prefork_cgi`, map[string]string{
-		"work.pl": "#!/usr/bin/perl\nmy $n = 0; if ($ENV{QUERY_STRING}) { $n += $_ for 1..3_000_000 } my $x = 'x' x ($ENV{QUERY_STRING} ? 50_000_000 : 1);\n" +
+		"work.pl": "#!/usr/bin/perl\nmy ($n, $u, $s) = 0; if ($ENV{QUERY_STRING}) { do { $n++; ($u, $s) = times } until $u + $s > 0.2 } my $x = 'x' x ($ENV{QUERY_STRING} ? 50_000_000 : 1);\n" +
 			"print \"Content-Type: text/plain\\n\\n$n\"; exit($ENV{QUERY_STRING} ? 3 : 0);\n",
 	})
 	s.Get("/work.pl")
@@ -201,8 +201,10 @@ func TestUsageOfEachRequest(t *testing.T) {
 	for i, e := range seen[:3] {
 		own, _ := e["prefork_cgi"].(map[string]any)
 		busy := i == 1
-		if cpu := own["cpu_user"].(float64); (cpu > 0.05) != busy || own["cpu_system"] == nil {
-			t.Errorf("request %d has used %v s", i, cpu)
+		// How it is divided between the two is often no more than the kernel's guess, by its ticks.
+		user, system := own["cpu_user"].(float64), own["cpu_system"].(float64)
+		if (user+system > 0.1) != busy {
+			t.Errorf("request %d has used %v s and %v s", i, user, system)
 		}
 		if peak := own["peak_memory"].(float64); (peak > 50_000_000) != busy || peak < 1_000_000 {
 			t.Errorf("request %d has used %v bytes", i, peak)
