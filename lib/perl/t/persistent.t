@@ -121,6 +121,20 @@ for (1 .. 3) {
 }
 close $executor->{call};
 
+# The same where it does one thing only, or nothing, and where the next request has other variables.
+for my $deed ('', 'undef $ENV{D}', 'delete $ENV{D}', '$ENV{D} = "d"', '$ENV{A} .= ""', '$ENV{Z} = 1', '%ENV = ()', '($ENV{Z}) = delete $ENV{D}') {
+    my $server = server('while (prefork_accept()) { print join(",", map { "$_=" . ($ENV{$_} // "undefined") } sort keys %ENV), ";", `echo "\$A|\$N"`; '
+            . "$deed }");
+    my $executor = $server->fork(requests => 9);
+    for my $other ({}, {}, { A => 'b' }, { A => 'x=y' }, { E => '' }, {}, { N => 'n' }) {
+        my %wanted = (A => 'a', D => '', N => 1, PATH => $ENV{PATH}, %$other);
+        delete $wanted{D} if exists $wanted{E};
+        is serve($server, $executor, environment => \%wanted)->{stdout},
+            join(',', map { "$_=$wanted{$_}" } sort keys %wanted) . ";$wanted{A}|$wanted{N}\n", "the request's, after: $deed";
+    }
+    close $executor->{call};
+}
+
 # A process without any descriptor but the library's makes a duplicate and keeps it.
 my $alone = server('our $kept; while (prefork_accept()) { open $kept, ">&", \*STDOUT unless $kept; print $kept "kept" }');
 pipe $out, $in or die;

@@ -48,8 +48,9 @@ func (k *keeper) start(args ...string) (pid int, err error) {
 	cmd := exec.Command(program, args[1:]...)
 	cmd.Env = append(os.Environ(), k.env...)
 	cmd.Stdout, cmd.Stderr = k.log, k.log
-	// Of a group of its own: Ctrl-C is for this process, which then ends the others.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// Of a session of its own, as services are: the scheduler shares processors among sessions. And Ctrl-C is
+	// for this process, which then ends the others.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}

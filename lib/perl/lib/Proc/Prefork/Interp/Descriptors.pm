@@ -35,11 +35,11 @@ sub survey {
     return \%survey;
 }
 
-# renew($survey, @own) looks for duplicates anew: a script may have made some, and closed others. Most have none: Linux
-# 6.2 and later show as the size of the folder how many descriptors there are.
+# renew($survey, $folder, @own) looks for duplicates anew: a script may have made some, and closed others. Most have none:
+# Linux 6.2 and later show as the size of /proc/self/fd, which $folder is open on, how many descriptors there are.
 sub renew {
-    my ($survey, @own) = @_;
-    $survey->{duplicates} = (stat '/proc/self/fd')[7] == 3 + @own ? [] : _duplicates(@own);
+    my ($survey, $folder, @own) = @_;
+    $survey->{duplicates} = -s $folder == 4 + @own ? [] : _duplicates(fileno $folder, @own);
     return;
 }
 
@@ -110,17 +110,17 @@ sub note_offsets {
     return;
 }
 
-# give($survey, $stdin, $stdout, $stderr) puts numbers in the place of the standard
-# ones and their duplicates; of stdin alone, if only that is given. The numbers themselves stay open.
+# give($survey, $stdin, $stdout, $stderr) puts numbers in the place of the standard ones and their duplicates; one that is
+# undef stays as it is. The numbers themselves stay open.
 sub give {
     my ($survey, @given) = @_;
-    for my $standard (0 .. $#given) {
+    for my $standard (grep { defined $given[$_] } 0 .. $#given) {
         Proc::Prefork::Interp::Syscall::replace($given[$standard], $standard, 0)
             or die "cannot replace descriptor $standard: $!\n";
     }
     for my $duplicate (@{ $survey->{duplicates} }) {
         my ($number, $of, $flags) = @$duplicate;
-        next if $of > $#given;
+        next unless defined $given[$of];
         Proc::Prefork::Interp::Syscall::replace($given[$of], $number, $flags)
             or die "cannot replace descriptor $number: $!\n";
     }

@@ -45,9 +45,13 @@ my $libraries;                        # how many shared objects perl has loaded
 # another program; there is none with an empty name, so nothing else happens. Returns false
 # where -T forbids even that.
 sub flush {
-    local ($!, $@, $SIG{__DIE__});
-    local $^W = 0;
-    local @ENV{qw(PATH IFS CDPATH ENV BASH_ENV)} if ${^TAINT};
+    local ($!, $^W);
+    if (!${^TAINT}) {
+        { exec {''} '' }
+        return 1;
+    }
+    local ($@, $SIG{__DIE__});
+    local @ENV{qw(PATH IFS CDPATH ENV BASH_ENV)};
     return eval { { exec {''} '' } 1 };
 }
 
@@ -62,12 +66,12 @@ sub _flush_stdout {
     return $error;
 }
 
-# is_clean($handle, $flags) tells whether none of these flags is set in a layer of the handle.
+# is_clean($flags, @handles) tells whether none of these flags is set in a layer of the handles.
 sub is_clean {
-    my ($handle, $flags) = @_;
-    my @layers = PerlIO::get_layers($handle, details => 1);
-    while (my (undef, undef, $set) = splice @layers, 0, 3) {
-        return '' if $set & $flags;
+    my ($flags, @handles) = @_;
+    my @layers = map { PerlIO::get_layers($_, details => 1) } @handles;
+    for (my $i = 2; $i < @layers; $i += 3) {    # name, argument, flags
+        return '' if $layers[$i] & $flags;
     }
     return 1;
 }

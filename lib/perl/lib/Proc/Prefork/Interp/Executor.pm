@@ -128,6 +128,17 @@ sub take {
 # request of a persistent executor.
 sub replace_request {
     my ($environment, $arguments, $changes) = @_;
+    replace_environment($environment);
+    for my $name ($changes ? keys %$changes : ()) {
+        defined $changes->{$name} ? $ENV{$name} = $changes->{$name} : delete $ENV{$name};
+    }
+    replace_rest($arguments);
+    return;
+}
+
+# replace_environment($environment) makes %ENV that of the request.
+sub replace_environment {
+    my ($environment) = @_;
     # One by one: after an assignment of the whole list a script under -T could not untaint $ENV{PATH}. Most of
     # the last request's is this one's, too, and stays, unless the script may have cleared its taint.
     %ENV = () if ${^TAINT};
@@ -139,9 +150,12 @@ sub replace_request {
         my %wanted = map { (split /=/)[0] => 1 } @$environment;
         delete @ENV{ grep { !$wanted{$_} } keys %ENV };
     }
-    for my $name ($changes ? keys %$changes : ()) {
-        defined $changes->{$name} ? $ENV{$name} = $changes->{$name} : delete $ENV{$name};
-    }
+    return;
+}
+
+# replace_rest($arguments) replaces what else a request has: @ARGV and $^T.
+sub replace_rest {
+    my ($arguments) = @_;
     @ARGV = @$arguments;
     _decode_arguments() if ${^UNICODE} & 32;
     $^T = time;
