@@ -2,10 +2,13 @@ package caddymod
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"github.com/prefork-cgi/prefork-cgi/cgi"
 )
@@ -27,6 +30,30 @@ func baseEnv() []string {
 		}
 	}
 	return env
+}
+
+// provisionEnv divides the environment into what setup sees and what belongs to
+// each request.
+func (h *Handler) provisionEnv() {
+	// What is the same in all requests may as well be seen by setup: modules look
+	// at it while they are loaded.
+	h.setupEnv = append(baseEnv(), "GATEWAY_INTERFACE=CGI/1.1", "SERVER_SOFTWARE="+software)
+	for _, name := range h.PassEnv {
+		if value, ok := os.LookupEnv(name); ok {
+			h.setupEnv = set(h.setupEnv, name, value)
+		}
+	}
+	h.requestEnv = map[string]string{}
+	global := caddy.NewReplacer()
+	for _, name := range slices.Sorted(maps.Keys(h.Env)) {
+		value := global.ReplaceKnown(h.Env[name], "")
+		if strings.Contains(value, "{http.") {
+			h.requestEnv[name] = value
+		} else {
+			h.setupEnv = set(h.setupEnv, name, value)
+		}
+	}
+	h.setupNames = names(h.setupEnv)
 }
 
 // arguments returns those of the call: the configured ones and, where that is wanted, the
@@ -59,7 +86,26 @@ func set(env []string, name, value string) []string {
 
 // unset returns env without a variable.
 func unset(env []string, name string) []string {
-	return slices.DeleteFunc(env, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
+	prefix := name + "="
+	return slices.DeleteFunc(env, func(entry string) bool { return strings.HasPrefix(entry, prefix) })
+}
+
+// names returns those of the variables.
+func names(env []string) map[string]bool {
+	all := make(map[string]bool, len(env))
+	for _, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		all[name] = true
+	}
+	return all
+}
+
+// without returns env without the variables of these names.
+func without(env []string, names map[string]bool) []string {
+	return slices.DeleteFunc(env, func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return names[name]
+	})
 }
 
 // get returns the value of a variable.

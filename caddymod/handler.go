@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -104,6 +103,7 @@ type Handler struct {
 	stalls *rota // has who waits for a request body; nil without a limit
 	// Derived from the fields above by Provision.
 	setupEnv   []string          // what setup sees
+	setupNames map[string]bool   // and its names
 	requestEnv map[string]string // Env that belongs to each request
 	settings   string            // all that makes an ident but script and interpreter, as written
 }
@@ -176,29 +176,6 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.settings = string(settings)
 	h.app.handlers = append(h.app.handlers, h)
 	return nil
-}
-
-// provisionEnv divides the environment into what setup sees and what belongs to
-// each request.
-func (h *Handler) provisionEnv() {
-	// What is the same in all requests may as well be seen by setup: modules look
-	// at it while they are loaded.
-	h.setupEnv = append(baseEnv(), "GATEWAY_INTERFACE=CGI/1.1", "SERVER_SOFTWARE="+software)
-	for _, name := range h.PassEnv {
-		if value, ok := os.LookupEnv(name); ok {
-			h.setupEnv = set(h.setupEnv, name, value)
-		}
-	}
-	h.requestEnv = map[string]string{}
-	global := caddy.NewReplacer()
-	for _, name := range slices.Sorted(maps.Keys(h.Env)) {
-		value := global.ReplaceKnown(h.Env[name], "")
-		if strings.Contains(value, "{http.") {
-			h.requestEnv[name] = value
-		} else {
-			h.setupEnv = set(h.setupEnv, name, value)
-		}
-	}
 }
 
 // check refuses what contradicts itself.

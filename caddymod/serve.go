@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"path"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -237,11 +236,7 @@ func (x *exchange) environ(length int64) []string {
 	}
 	c.User, _ = x.repl.GetString("http.auth.user.id")
 	c.ClientAddr, _ = caddyhttp.GetVar(x.r.Context(), caddyhttp.ClientIPVarKey).(string)
-	env := append(baseEnv(), cgi.Environ(x.r, x.script, c)...)
-	for _, entry := range x.setupEnv {
-		name, value, _ := strings.Cut(entry, "=")
-		env = set(env, name, value)
-	}
+	env := append(without(cgi.Environ(x.r, x.script, c), x.setupNames), x.setupEnv...)
 	for name, value := range x.requestEnv {
 		env = set(env, name, x.repl.ReplaceAll(value, ""))
 	}

@@ -20,7 +20,7 @@ func (h *Handler) spec(script string, env []string, repl *caddy.Replacer) pool.S
 			Script:      script,
 			Args:        h.args(repl),
 			Dir:         h.dir(script, repl),
-			Env:         slices.Clone(h.setupEnv),
+			Env:         h.setupEnv,
 		}),
 		Sources:  h.sources(script),
 		Limits:   h.forPool(),
@@ -31,6 +31,7 @@ func (h *Handler) spec(script string, env []string, repl *caddy.Replacer) pool.S
 	if h.Identity == nil {
 		return s
 	}
+	s.Command.Env = slices.Clone(h.setupEnv)
 	for _, name := range h.Identity.Env {
 		if value, ok := get(env, name); ok {
 			s.Command.Env = set(s.Command.Env, name, value)

@@ -107,7 +107,10 @@ func (e *environ) distinguishedName(name string, der []byte) {
 	}
 	slices.Reverse(whole)
 	e.set(name, strings.Join(whole, ","))
-	e.list = append(e.list, alone.list...)
+	for _, entry := range alone.list() {
+		name, value, _ := strings.Cut(entry, "=")
+		e.set(name, value)
+	}
 }
 
 // text returns the value of an attribute in UTF-8, if it is one of the string types.

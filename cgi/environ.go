@@ -33,7 +33,7 @@ type Context struct {
 // Environ returns the meta-variables of a request as NAME=value: those of
 // RFC 3875 section 4.1, and those that every server sets beside them.
 func Environ(r *http.Request, s Script, c Context) []string {
-	e := environ{make([]string, 0, 32+len(r.Header))}
+	e := environ{text: make([]byte, 0, 1024), ends: make([]int, 0, 32+len(r.Header))}
 	localHost, localPort := localAddr(r)
 	host, port := serverName(r.Host, localHost, localPort)
 	scheme := "http"
@@ -71,13 +71,30 @@ func Environ(r *http.Request, s Script, c Context) []string {
 	e.setIf("SERVER_ADDR", localHost)
 	e.tls(r.TLS)
 	e.headers(r, c)
-	return e.list
+	return e.list()
 }
 
-// environ is a list under construction.
-type environ struct{ list []string }
+// environ is a list under construction: all variables behind each other, so that they
+// are one piece of memory, and where each ends.
+type environ struct {
+	text []byte
+	ends []int
+}
 
-func (e *environ) set(name, value string) { e.list = append(e.list, name+"="+value) }
+func (e *environ) set(name, value string) {
+	e.text = append(append(append(e.text, name...), '='), value...)
+	e.ends = append(e.ends, len(e.text))
+}
+
+func (e *environ) list() []string {
+	all, begin := string(e.text), 0
+	list := make([]string, 0, cap(e.ends))
+	for _, end := range e.ends {
+		list = append(list, all[begin:end])
+		begin = end
+	}
+	return list
+}
 
 // setIf is for variables that are not defined where they would be empty.
 func (e *environ) setIf(name, value string) {
