@@ -53,6 +53,7 @@ func (h *Handler) provisionEnv() {
 			h.setupEnv = set(h.setupEnv, name, value)
 		}
 	}
+	slices.Sort(h.setupEnv) // as [pool.Spec.Inputs] has it
 	h.setupNames = names(h.setupEnv)
 }
 

@@ -105,7 +105,7 @@ type Handler struct {
 	setupEnv   []string          // what setup sees
 	setupNames map[string]bool   // and its names
 	requestEnv map[string]string // Env that belongs to each request
-	settings   string            // all that makes an ident but script and interpreter, as written
+	settings   string            // all that makes an ident but script and interpreter, as written, behind two NULs
 }
 
 // Identity says what makes warm processes of one script distinct, beside
@@ -173,7 +173,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	h.settings = string(settings)
+	h.settings = "\x00\x00" + string(settings)
 	h.app.handlers = append(h.app.handlers, h)
 	return nil
 }

@@ -93,7 +93,7 @@ func (h *Handler) sources(script string) []string {
 // script's pool, as it is written. Two handlers whose templates are equal would
 // make the same pool of the same script for the same request.
 func (h *Handler) template(script string) string {
-	return strings.Join(h.interpreter(script), "\x00") + "\x00\x00" + h.settings
+	return strings.Join(h.interpreter(script), "\x00") + h.settings
 }
 
 // covers reports whether h may want a pool that has been made for spec: it has

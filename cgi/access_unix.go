@@ -16,6 +16,11 @@ const (
 func readable(file string) bool   { return syscall.Access(file, accessRead) == nil }
 func executable(file string) bool { return syscall.Access(file, accessExecute) == nil }
 
+// runnableAsItIs reports both at once.
+func runnableAsItIs(file string) bool {
+	return syscall.Access(file, accessRead|accessExecute) == nil
+}
+
 // owner returns whose a file is.
 func owner(info fs.FileInfo) (uid, gid int) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {

@@ -33,7 +33,8 @@ type Context struct {
 // Environ returns the meta-variables of a request as NAME=value: those of
 // RFC 3875 section 4.1, and those that every server sets beside them.
 func Environ(r *http.Request, s Script, c Context) []string {
-	e := environ{text: make([]byte, 0, 1024), ends: make([]int, 0, 32+len(r.Header))}
+	e := environ{ends: make([]int, 0, 32+len(r.Header))}
+	e.text.Grow(1024)
 	localHost, localPort := localAddr(r)
 	host, port := serverName(r.Host, localHost, localPort)
 	scheme := "http"
@@ -77,17 +78,19 @@ func Environ(r *http.Request, s Script, c Context) []string {
 // environ is a list under construction: all variables behind each other, so that they
 // are one piece of memory, and where each ends.
 type environ struct {
-	text []byte
+	text strings.Builder
 	ends []int
 }
 
 func (e *environ) set(name, value string) {
-	e.text = append(append(append(e.text, name...), '='), value...)
-	e.ends = append(e.ends, len(e.text))
+	e.text.WriteString(name)
+	e.text.WriteByte('=')
+	e.text.WriteString(value)
+	e.ends = append(e.ends, e.text.Len())
 }
 
 func (e *environ) list() []string {
-	all, begin := string(e.text), 0
+	all, begin := e.text.String(), 0
 	list := make([]string, 0, cap(e.ends))
 	for _, end := range e.ends {
 		list = append(list, all[begin:end])

@@ -218,14 +218,14 @@ func sameScript(name, escaped string) bool {
 
 // runnable says why a script may not be run.
 func runnable(file string, info fs.FileInfo, interpreted func(string) bool) error {
-	if !readable(file) {
-		return &ForbiddenError{file, "it is not readable"}
-	}
-	if interpreted != nil && interpreted(file) {
-		return nil
-	}
+	executed := interpreted == nil || !interpreted(file)
 	// Root may execute anything that anybody may; access(2) knows the rest.
-	if info.Mode()&0o111 == 0 || !executable(file) {
+	switch anybody := info.Mode()&0o111 != 0; {
+	case executed && anybody && runnableAsItIs(file): // most are
+		return nil
+	case !readable(file):
+		return &ForbiddenError{file, "it is not readable"}
+	case executed && (!anybody || !executable(file)):
 		return &ForbiddenError{file, "it is not executable, and no interpreter is set for it"}
 	}
 	return nil

@@ -60,13 +60,17 @@ func (s Spec) Inputs() []Input {
 	one := []string{
 		c.Script, s.ID, c.Dir, string(c.Warm), strconv.FormatBool(c.Installed), strconv.FormatBool(c.Reuse), string(c.ForkSafety),
 	}
+	env := c.Env
+	if !slices.IsSorted(env) {
+		env = slices.Sorted(slices.Values(env))
+	}
 	inputs := make([]Input, 0, 12)
 	inputs = append(inputs, Input{"script", one[0:1]}, Input{"id", one[1:2]})
 	if s.ID == "" {
 		inputs = append(inputs,
 			Input{"interpreter", c.Interpreter}, Input{"args", c.Args}, Input{"dir", one[2:3]}, Input{"warm", one[3:4]},
 			Input{"library installed", one[4:5]}, Input{"reuse", one[5:6]}, Input{"fork_safety", one[6:7]},
-			Input{"preload", c.Preload}, Input{"env", slices.Sorted(slices.Values(c.Env))},
+			Input{"preload", c.Preload}, Input{"env", env},
 		)
 	}
 	return append(inputs, Input{"identity", s.Identity})

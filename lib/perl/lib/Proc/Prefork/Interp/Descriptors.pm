@@ -35,11 +35,10 @@ sub survey {
     return \%survey;
 }
 
-# renew($survey, $folder, @own) looks for duplicates anew: a script may have made some, and closed others. Most have none:
-# Linux 6.2 and later show as the size of /proc/self/fd, which $folder is open on, how many descriptors there are.
+# renew($survey, @own) looks for duplicates anew: a script may have made some, and closed others.
 sub renew {
-    my ($survey, $folder, @own) = @_;
-    $survey->{duplicates} = -s $folder == 4 + @own ? [] : _duplicates(fileno $folder, @own);
+    my ($survey, @own) = @_;
+    $survey->{duplicates} = _duplicates(@own);
     return;
 }
 

@@ -30,8 +30,7 @@ my $executor;                       # undef when this process serves no other re
 my ($entries, @names, $values);     # of the last request's environment; the values as one string
 
 # What recvmsg says of three descriptors, and what comes with them; see Loop.
-my $three_as   = sprintf 'x[L!5] L! @%d L! i5', Proc::Prefork::Interp::Syscall::CONTROL();
-my $request_as = sprintf 'x[%d] C N', BYTES;
+my $request_as = sprintf 'x[L!5] L! @%d L! i5 @%d C N', Proc::Prefork::Interp::Syscall::CONTROL(), BYTES;
 my $three      = length pack 'L! i2 i3', (0) x 6;
 
 # System calls are made by the numbers.
@@ -95,15 +94,22 @@ sub _let_go {
     umask $own->{mask};
     chdir $own->{directory} or return '';
     my ($survey, $nowhere) = ($own->{prepared}{descriptors}, $own->{nowhere});
-    Proc::Prefork::Interp::Descriptors::renew($survey, @$own{qw(descriptors call nowhere)})
-        if -s $own->{descriptors} != ALONE || @{ $survey->{duplicates} };
+    # Most have opened nothing. Linux 6.2 and later show how many descriptors there are.
+    if (-s $own->{descriptors} != ALONE || @{ $survey->{duplicates} }) {
+        Proc::Prefork::Interp::Descriptors::renew($survey, fileno $own->{descriptors}, @$own{qw(call nowhere)});
+    }
+    my $plain = $own->{plain} = !@{ $survey->{duplicates} } && !${^TAINT};
     $own->{output} = fcntl STDOUT, Proc::Prefork::Interp::Syscall::F_DUPFD_CLOEXEC(), HIGH;
-    _give($survey, $nowhere);
-    local $.;             # seek makes a handle the one that messages name
-    seek STDIN, 0, 1;     # it forgets an end-of-file
+    $plain
+        ? syscall($dup3, $nowhere, 0, 0) == 0 || return ''
+        : Proc::Prefork::Interp::Descriptors::give($survey, $nowhere);
+    local $.;            # seek makes a handle the one that messages name
+    seek STDIN, 0, 1;    # it forgets an end-of-file
     # From here to the status as little as can be: the launcher has been woken by the output.
     Proc::Prefork::Interp::Ending::flush() or return '';
-    _give($survey, undef, $nowhere, $nowhere);
+    $plain
+        ? syscall($dup3, $nowhere, 1, 0) + syscall($dup3, $nowhere, 2, 0) == 3 || return ''
+        : Proc::Prefork::Interp::Descriptors::give($survey, undef, $nowhere, $nowhere);
     return Proc::Prefork::Interp::Ending::is_clean(UNCLEAN, *STDIN, *STDOUT, *STDERR);
 }
 
@@ -121,17 +127,17 @@ sub park {
         tell $_ and seek $_, 0, 0 for *STDOUT, *STDERR;    # CGI::Carp asks tell whether there is a header already
     }
     substr $$room, 0, length $header, $header;
-    my $count  = syscall $recvmsg, $call, $address, CLOEXEC;
-    my $survey = $own->{prepared}{descriptors};
-    my ($given, $size, undef, undef, @numbers) = unpack $three_as, $$room;
-    my ($go_on, $length) = unpack $request_as, $$room;
+    my $count = syscall $recvmsg, $call, $address, CLOEXEC;
+    my ($given, $size, undef, undef, $stdin, $stdout, $stderr, $go_on, $length) = unpack $request_as, $$room;
     my @request;
-    if ($count == 5 + $length && $go_on == 0 && $given && $size == $three && !${^TAINT}) {
-        @request = eval {
-            _give($survey, @numbers);
-            syscall $close, $_ for @numbers;
-            Proc::Prefork::Interp::Wire::request(substr $$room, BYTES + 5, $length);
-        } or Proc::Prefork::Interp::Executor::refuse($@);
+    if ($count == 5 + $length && $go_on == 0 && $given && $size == $three && $own->{plain}) {
+        syscall($dup3, $stdin, 0, 0) + syscall($dup3, $stdout, 1, 0) + syscall($dup3, $stderr, 2, 0) == 3
+            or Proc::Prefork::Interp::Executor::refuse("cannot replace the standard descriptors: $!\n");
+        syscall $close, $stdin;
+        syscall $close, $stdout;
+        syscall $close, $stderr;
+        @request = eval { Proc::Prefork::Interp::Wire::request(substr $$room, BYTES + 5, $length) }
+            or Proc::Prefork::Interp::Executor::refuse($@);
     }
     else {
         @request = Proc::Prefork::Interp::Executor::receive($call, $own->{prepared}, 3,
@@ -139,17 +145,6 @@ sub park {
     }
     $executor = $own;
     return @request;
-}
-
-# Does what Descriptors::give does, for the usual process, which has no duplicates.
-sub _give {
-    my ($survey, @numbers) = @_;
-    return Proc::Prefork::Interp::Descriptors::give(@_) if @{ $survey->{duplicates} };
-    for my $standard (0 .. $#numbers) {
-        my $number = $numbers[$standard] // next;
-        syscall($dup3, $number, $standard, 0) == $standard or die "cannot replace descriptor $standard: $!\n";
-    }
-    return;
 }
 
 # Most of an environment is that of the last request. Where the script has changed nothing of it, and the
