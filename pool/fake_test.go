@@ -25,6 +25,7 @@ type fake struct {
 	loads     []string             // what each setup says that it has loaded
 	misses    []string             // where each setup says that it has looked in vain
 	onLaunch  func(n int) []string // the same, for one that differs
+	onPark    func()               // is called before an executor is made
 }
 
 func (f *fake) Launch(ctx context.Context, cmd prefork.Command, listener prefork.Listener) (prefork.Process, error) {
@@ -123,6 +124,9 @@ func (p *fakeProcess) Park(ctx context.Context, requests int) (prefork.Executor,
 	case <-p.exited:
 		return nil, fmt.Errorf("fake: %w", prefork.ErrGone)
 	default:
+	}
+	if p.fake.onPark != nil {
+		p.fake.onPark()
 	}
 	var hold chan struct{}
 	p.fake.set(func() { hold = p.fake.holdPark })

@@ -88,6 +88,33 @@ func TestLoadedFilesAreSources(t *testing.T) {
 	l.want(3)
 }
 
+// The first request's executor is forked while the files are looked at. With none forked so
+// it has to wait for another.
+func TestFirstExecutorIsMadeEarly(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		l := newLoadedTest(t, Strict)
+		module := l.write("module")
+		l.f.loads = []string{module}
+		var known []bool // at each fork: the module is one of the sources
+		l.f.onPark = func() {
+			now := l.sources().paths[module]
+			l.f.set(func() {
+				known = append(known, now)
+				l.f.launches[0].barren = map[bool]string{true: "no more processes"}[fails && len(known) == 1]
+			})
+		}
+		l.want(1)
+		l.f.set(func() {
+			if want := map[bool][]bool{false: {false}, true: {false, true}}[fails]; !slices.Equal(known[:len(want)], want) {
+				t.Errorf("the sources were known: %v, not %v", known, want)
+			}
+		})
+		if !l.sources().paths[module] {
+			t.Error("the module is no source")
+		}
+	}
+}
+
 // Of a file that has changed while setup ran nobody knows which one was loaded.
 func TestFileThatChangesDuringSetup(t *testing.T) {
 	l := newLoadedTest(t, Strict)

@@ -125,6 +125,7 @@ func (p *Pool) launched(s *server, proc prefork.Process, err error, took time.Du
 	p.settleShare(s, took)
 	s.life, s.die = context.WithCancel(context.Background())
 	s.move(ready)
+	p.forkEarly(s)
 	p.adopt(s)
 	p.backoff.ready()
 	p.observe(Event{Kind: Launched, Info: s.info, Took: took})
