@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -64,6 +66,21 @@ func ServeByApache(t *testing.T, fill func(folder string), lines ...string) *Sit
 	text := strings.NewReplacer("@SITE@", s.Folder, "@STATE@", s.State, "@ADDR@", s.Addr, "@USER@", user).Replace(httpd + strings.Join(lines, "\n"))
 	Must(t, os.WriteFile(conf, []byte(text), 0o644))
 
+	// Seldom Apache serves no script from the start, and says nothing of it.
+	for range 3 {
+		if startApache(s, conf) {
+			return s
+		}
+		t.Log("Apache serves no script")
+	}
+	t.Fatal("Apache has been started three times, and serves no script")
+	return nil
+}
+
+// startApache starts Apache, to be ended with the test, and reports whether it serves scripts.
+func startApache(s *Site, conf string) bool {
+	t := s.T
+	t.Helper()
 	cmd := exec.Command(ApacheProgram, "-f", conf, "-DFOREGROUND")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TZ=" + os.Getenv("TZ"), "LANG=C.UTF-8"}
 	cmd.Dir = s.State
@@ -76,7 +93,8 @@ func ServeByApache(t *testing.T, fill func(folder string), lines ...string) *Sit
 		cmd.Wait()
 		close(exited)
 	}()
-	t.Cleanup(func() { stopApache(s, cmd, exited, stderr) })
+	stop := sync.OnceFunc(func() { stopApache(s, cmd, exited, stderr) })
+	t.Cleanup(stop)
 	s.Await("Apache", func() error {
 		select {
 		case <-exited:
@@ -89,7 +107,17 @@ func ServeByApache(t *testing.T, fill func(folder string), lines ...string) *Sit
 		}
 		return err
 	})
-	return s
+	const probe = "is-apache-ready.cgi"
+	s.Write(probe, Shell("echo ready"))
+	defer os.Remove(s.Path(probe))
+	impatient := http.Client{Timeout: 10 * time.Second}
+	answer, err := impatient.Get("http://" + s.Addr + "/" + probe)
+	if err != nil {
+		stop()
+		return false
+	}
+	answer.Body.Close()
+	return true
 }
 
 // stopApache ends Apache with all that it has started, and shows what it has
