@@ -131,7 +131,7 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 // took returns how long the call has taken, or is taking.
 func (x *exchange) took() time.Duration { return time.Since(x.began) }
 
-// reports reports whether somebody will ask for the exit status: the access log.
+// reports reports whether there is an access log: it asks for the exit status.
 func (x *exchange) reports() bool {
 	server := x.server()
 	return server != nil && server.Logs != nil
@@ -215,8 +215,11 @@ func (x *exchange) logFields() []zap.Field {
 	}
 }
 
-// logAccess adds to the access log line of the request.
+// logAccess adds to the access log line of the request, if there will be one.
 func (x *exchange) logAccess() {
+	if !x.reports() {
+		return
+	}
 	extra, ok := x.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
 	if !ok {
 		return
