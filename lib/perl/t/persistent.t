@@ -135,6 +135,15 @@ for my $deed ('', 'undef $ENV{D}', 'delete $ENV{D}', '$ENV{D} = "d"', '$ENV{A} .
     close $executor->{call};
 }
 
+# With -w perl would say if a value is used that there is not.
+my $bare = server('while (prefork_accept()) { print join ",", %ENV; undef $ENV{A} }', switches => ['-w']);
+$executor = $bare->fork(requests => 9);
+for my $environment ({}, {}, { A => '' }, { A => '' }, {}) {
+    my $result = serve($bare, $executor, environment => $environment);
+    is_deeply [@$result{qw(stdout stderr)}], [join(',', %$environment), ''], 'an environment of ' . keys %$environment;
+}
+close $executor->{call};
+
 # A process without any descriptor but the library's makes a duplicate and keeps it.
 my $alone = server('our $kept; while (prefork_accept()) { open $kept, ">&", \*STDOUT unless $kept; print $kept "kept" }');
 pipe $out, $in or die;

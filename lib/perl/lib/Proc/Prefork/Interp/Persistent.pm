@@ -26,8 +26,8 @@ sub BYTES ()    { Proc::Prefork::Interp::Syscall::BYTES() }
 sub CLOEXEC ()  { Proc::Prefork::Interp::Syscall::CMSG_CLOEXEC() }
 sub NOSIGNAL () { Proc::Prefork::Interp::Syscall::NOSIGNAL() }
 
-my $executor;                       # undef when this process serves no other request
-my ($entries, @names, $values);     # of the last request's environment; the values as one string
+my $executor;                                  # undef when this process serves no other request
+my ($entries, $values, @names) = ([], '');    # of the last request's environment; the values as one string
 
 # What recvmsg says of three descriptors, and what comes with them; see Loop.
 my $request_as = sprintf 'x[L!5] L! @%d L! i5 @%d C N', Proc::Prefork::Interp::Syscall::CONTROL(), BYTES;
